@@ -1,0 +1,124 @@
+"""The one error tree, grouped by what the caller will do about it.
+
+    RegError                     exit  code
+    ├── UsageError               2     REG-2xx   retype the command
+    ├── NotFound                 3     REG-3xx   pick another name (near names are given)
+    ├── Incompatible             4     REG-4xx   change the request (the rule is named)
+    ├── IntegrityError           5     REG-5xx   stop trusting these bytes
+    ├── Conflict                 6     REG-6xx   wait, or choose another target
+    ├── ExternalError            7     REG-7xx   the fault is outside; try again or look there
+    └── StorageError             8     REG-8xx   make room or gain the right to write
+
+The hundreds digit of a code is the exit status; the tens digit is the part of wxreg that
+raised it (0 words and specs, 1 resolve, 2 ledger and artifacts, 3 data, 4 models, 5 scores,
+6 runs, 7 audit and reports, 8 publishing and exchange, 9 command line).  `CODES` is the
+list of all of them; `docs/errors.md` is rendered from it.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import ClassVar, Final
+
+CODES: Final = MappingProxyType(
+    {
+        # 2xx usage
+        "REG-200": "a value on the command line or in a file does not parse",
+        "REG-201": "a file is not readable YAML",
+        "REG-202": "a file does not match its schema",
+        "REG-203": "a path leaves the place it must stay in",
+        "REG-204": "no workspace was found",
+        "REG-205": "a duration does not parse",
+        "REG-206": "units do not convert",
+        "REG-290": "a command was called with words it does not take",
+        # 3xx not found
+        "REG-300": "no entry of that name",
+        "REG-301": "no file at that place",
+        "REG-302": "no variable of that name",
+        # 4xx incompatible
+        "REG-400": "the request cannot be resolved into a plan",
+        "REG-401": "an entry refers to itself through its bases",
+        "REG-402": "the file was written for a newer version of wxreg",
+        # 5xx integrity
+        "REG-500": "bytes do not match their recorded digest",
+        # 6xx conflict
+        "REG-600": "the target exists already",
+        # 7xx external
+        "REG-700": "a service or file outside wxreg failed",
+        # 8xx storage
+        "REG-800": "the disk is full or not writable",
+    }
+)
+
+
+class RegError(Exception):
+    """An error that says what is wrong, where, and how to mend it."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self, code: str, message: str, *, where: str | None = None, hint: str | None = None
+    ) -> None:
+        if code not in CODES or (self.exit_code != 1 and code[4] != str(self.exit_code)):
+            raise AssertionError(f"{type(self).__name__} raised with an unlisted code {code}")
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        remedy = f"\n  {self.hint}" if self.hint else ""
+        return f"{place}{self.message}{remedy}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.code, self.message, self.where, self.hint))
+
+
+def _rebuild(
+    kind: type[RegError], code: str, message: str, where: str | None, hint: str | None
+) -> RegError:
+    return kind(code, message, where=where, hint=hint)
+
+
+class UsageError(RegError):
+    """The words given do not make sense: retype them."""
+
+    exit_code = 2
+
+
+class NotFound(RegError):
+    """Nothing has that name; `hint` lists the near ones."""
+
+    exit_code = 3
+
+
+class Incompatible(RegError):
+    """The parts exist but do not fit together; the rule and the nearest fits are named."""
+
+    exit_code = 4
+
+
+class IntegrityError(RegError):
+    """Bytes, digests or history disagree: do not trust them."""
+
+    exit_code = 5
+
+
+class Conflict(RegError):
+    """Something is already there or already running."""
+
+    exit_code = 6
+
+
+class ExternalError(RegError):
+    """A service, file or library outside wxreg failed."""
+
+    exit_code = 7
+
+
+class StorageError(RegError):
+    """The disk is full, read-only or over quota."""
+
+    exit_code = 8
