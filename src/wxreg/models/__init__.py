@@ -1,0 +1,1 @@
+"""Floor 5: networks, losses and samplers behind one forecaster protocol."""
