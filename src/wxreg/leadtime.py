@@ -134,7 +134,9 @@ def _duration_schema() -> core_schema.CoreSchema:
 def _leads_schema() -> core_schema.CoreSchema:
     def read(value: object) -> tuple[Duration, ...]:
         if isinstance(value, tuple | list):
-            return tuple(sorted({d if isinstance(d, Duration) else Duration.parse(d) for d in value}))
+            return tuple(
+                sorted({d if isinstance(d, Duration) else Duration.parse(d) for d in value})
+            )
         if not isinstance(value, str):
             raise ValueError("lead times are text such as 1h, 1h,3h or 3h..12h/3h")
         try:

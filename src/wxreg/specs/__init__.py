@@ -1,0 +1,1 @@
+"""Floor 1: frozen, closed descriptions of every thing the workspace holds; no I/O."""

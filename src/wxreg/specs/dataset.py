@@ -1,0 +1,166 @@
+"""A dataset: what it is, where it can be read from, and its immutable versions."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import model_validator
+
+from wxreg.ids import DatasetRef, EntryId, Sha256, VariableId, VersionName
+from wxreg.leadtime import DurationField
+from wxreg.specs.base import Entry, Settings, Spec
+from wxreg.specs.grid import Grid
+from wxreg.specs.timeaxis import Moment, Period, Splits, TimeAxis
+from wxreg.specs.variables import VariableEntry
+
+Layout = Literal[
+    "hrrr-grib",
+    "hrrrzarr",
+    "cf-zarr",
+    "arco-zarr",
+    "wrf-zarr",
+    "cds-netcdf",
+    "cf-netcdf",
+    "grib",
+    "sevir-hdf5",
+    "cmip6-catalogue",
+    "prism-raster",
+    "ghcn-daily",
+    "canonical",
+    "description",
+]
+"""How the bytes are arranged; a reader knows each one."""
+
+
+class Licence(Spec):
+    """Under what terms the data or weights may be used."""
+
+    id: str
+    """An SPDX id, or ``LicenseRef-…`` for a named licence."""
+    name: str
+    commercial: bool
+    """Whether commercial use is allowed."""
+    attribution: str | None = None
+    """The words that must be shown."""
+    url: str | None = None
+
+
+class Source(Spec):
+    """One Intake source: a driver with its arguments, and what we know of the place."""
+
+    driver: str
+    description: str
+    args: Settings = {}
+    metadata: SourceNotes
+
+
+class SourceNotes(Spec):
+    """What our readers need to know of a source beyond what its driver does."""
+
+    layout: Layout
+    access: Literal["public", "embedded", "local", "registered"]
+    product: str | None = None
+    """Which product of the dataset this is (``sfc``, ``daily`` …); none for the whole."""
+    period: Period | None = None
+    cadence: DurationField | None = None
+    """Where this product's cadence differs from the dataset's."""
+    grid: Grid | None = None
+    """Where this source's grid differs from the dataset's."""
+    note: str | None = None
+
+
+class QualityRule(Spec):
+    """A known fault of a dataset and what is done about it."""
+
+    variables: tuple[VariableId, ...]
+    rule: Literal["range", "sentinel", "frozen", "regime-change", "missing", "units", "bad-at-f00"]
+    what: str
+    period: Period | None = None
+    action: Literal["mask", "refuse", "warn", "convert"] = "warn"
+
+
+class Description(Entry):
+    """What a catalog file says about its dataset, beyond its Intake sources (``metadata.reg``)."""
+
+    KIND: ClassVar[str] = "dataset"
+
+    id: EntryId
+    title: str
+    producer: str
+    licence: Licence
+    citation: tuple[str, ...]
+    role: Literal["input", "target", "observation", "both"] = "both"
+    grid: Grid | None
+    """None for stations, or where every source has a grid of its own."""
+    time: TimeAxis
+    variables: tuple[VariableEntry, ...] = ()
+    """The variable table; beyond 50 rows it is in ``catalog/<id>/variables.yaml``."""
+    splits: Splits | None = None
+    final_after: DurationField | None = None
+    """How long after its time a value may still be revised."""
+    quality: tuple[QualityRule, ...] = ()
+    gaps: Literal["refuse", "interpolate", "previous", "mark"] = "mark"
+    """What preparation does about missing times."""
+
+    @model_validator(mode="after")
+    def _unique(self) -> Description:
+        seen: set[str] = set()
+        for entry in self.variables:
+            if entry.id in seen:
+                raise ValueError(f"variable {entry.id} is mapped twice")
+            seen.add(entry.id)
+        return self
+
+
+class VariableTable(Entry):
+    """The variable table of one dataset, where it is long."""
+
+    KIND: ClassVar[str] = "variables"
+
+    dataset: EntryId
+    variables: tuple[VariableEntry, ...]
+
+
+class Version(Entry):
+    """An immutable, content-pinned snapshot of a dataset."""
+
+    KIND: ClassVar[str] = "version"
+
+    id: DatasetRef
+    title: str
+    layout: Layout
+    content: Sha256
+    """SHA-256 tree digest of the bytes: their integrity."""
+    files: int
+    bytes: int
+    grid: Grid | None = None
+    """Where it differs from the dataset's (a crop, or a regridded store)."""
+    time: TimeAxis
+    splits: Splits
+    variables: tuple[VariableId, ...]
+    levels: tuple[float, ...] = ()
+    products: tuple[str, ...] = ()
+    """Which products of the dataset it holds, in the order of preference."""
+    provisional: Period | None = None
+    """Times that the producer may still revise."""
+    gaps: tuple[Moment, ...] = ()
+    """Times that are known to be missing."""
+    faults: tuple[str, ...] = ()
+    """Known faults, in a person's words."""
+    fixes: VersionName | None = None
+    """The version whose faults this one repairs."""
+    licence: Licence | None = None
+    """Where it differs from the dataset's."""
+
+    @property
+    def dataset(self) -> str:
+        """The dataset it is a version of."""
+        return self.id.partition("@")[0]
+
+    @property
+    def name(self) -> str:
+        """Its name within the dataset."""
+        return self.id.partition("@")[2]
+
+
+Source.model_rebuild(_types_namespace={"SourceNotes": SourceNotes})
