@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from wxreg.ids import DatasetRef, EntryId, Sha256, VariableId, VersionName
 from wxreg.leadtime import DurationField
-from wxreg.specs.base import Entry, Settings, Spec
+from wxreg.specs.base import Entry, FrozenDict, Settings, Spec, freeze
 from wxreg.specs.grid import Grid
 from wxreg.specs.timeaxis import Moment, Period, Splits, TimeAxis
 from wxreg.specs.variables import VariableEntry
@@ -50,7 +50,7 @@ class Source(Spec):
 
     driver: str
     description: str
-    args: Settings = {}
+    args: Settings = FrozenDict()
     metadata: SourceNotes
 
 
@@ -79,6 +79,29 @@ class QualityRule(Spec):
     action: Literal["mask", "refuse", "warn", "convert"] = "warn"
 
 
+class View(Spec):
+    """One way to prepare a dataset: the variables, cadence and kind of grid of a store.
+
+    The grid itself is written out in each version, so that a plan needs no projection.
+    """
+
+    title: str
+    variables: tuple[VariableId, ...] = ()
+    """Variables of the store, derived ones included; empty for all that the version has."""
+    levels: tuple[float, ...] = ()
+    """Levels of levelled variables; empty for all that the version has."""
+    product: str | None = None
+    """Which product of the source it is made from."""
+    cadence: DurationField | None = None
+    """Where it differs from the dataset's: sums and extremes are formed over it."""
+    regrid: Literal["none", "bilinear", "block-mean"] = "none"
+    """How values reach the grid that the version gives for this view."""
+
+
+NATIVE = "native"
+"""The view that every dataset has: all variables as they are."""
+
+
 class Description(Entry):
     """What a catalog file says about its dataset, beyond its Intake sources (``metadata.reg``)."""
 
@@ -95,6 +118,8 @@ class Description(Entry):
     time: TimeAxis
     variables: tuple[VariableEntry, ...] = ()
     """The variable table; beyond 50 rows it is in ``catalog/<id>/variables.yaml``."""
+    views: Annotated[dict[str, View], AfterValidator(freeze)] = FrozenDict()
+    """Named ways to prepare it, beside ``native``."""
     splits: Splits | None = None
     final_after: DurationField | None = None
     """How long after its time a value may still be revised."""
@@ -141,6 +166,8 @@ class Version(Entry):
     levels: tuple[float, ...] = ()
     products: tuple[str, ...] = ()
     """Which products of the dataset it holds, in the order of preference."""
+    views: Annotated[dict[str, Grid], AfterValidator(freeze)] = FrozenDict()
+    """The grid of each view of the dataset that this version supports."""
     provisional: Period | None = None
     """Times that the producer may still revise."""
     gaps: tuple[Moment, ...] = ()

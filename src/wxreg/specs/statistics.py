@@ -8,7 +8,7 @@ from pydantic import AfterValidator, model_validator
 
 from wxreg.canonical import digest
 from wxreg.ids import DatasetRef, EntryId, Sha256
-from wxreg.specs.base import Entry, Spec, freeze
+from wxreg.specs.base import Entry, FrozenDict, Spec, freeze
 from wxreg.specs.timeaxis import Period
 from wxreg.specs.variables import TransformName
 
@@ -34,9 +34,9 @@ class ChannelStatistics(Spec):
     """Share of values that are missing."""
     zero: float = 0.0
     """Share of real values that are exactly zero."""
-    tendencies: Annotated[dict[str, Moments], AfterValidator(freeze)] = {}
+    tendencies: Annotated[dict[str, Moments], AfterValidator(freeze)] = FrozenDict()
     """Of the change of transformed values over a step, by the printed step (``1h``)."""
-    quantiles: Annotated[dict[str, float], AfterValidator(freeze)] = {}
+    quantiles: Annotated[dict[str, float], AfterValidator(freeze)] = FrozenDict()
     """Untransformed quantiles, by their probability (``0.99``)."""
 
 

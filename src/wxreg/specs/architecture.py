@@ -1,0 +1,81 @@
+"""The tables of names that settings may use: import strings, so that no table loads torch.
+
+``semantics`` is raised by an author when equal settings begin to give other results; it is part
+of every plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Any, Final
+
+from wxreg.errors import ExternalError
+from wxreg.ids import not_found
+
+
+@dataclass(frozen=True)
+class Named:
+    """One name of a table."""
+
+    target: str
+    """``module:attribute``."""
+    semantics: int = 1
+    distribution: str | None = None
+    """``name version`` of the plug-in that brings it; none for our own."""
+
+    def load(self) -> Any:
+        """Import the thing that the name stands for."""
+        module, _, attribute = self.target.partition(":")
+        return getattr(import_module(module), attribute)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Names of one kind, ours first, then those of installed plug-ins."""
+
+    kind: str
+    own: Mapping[str, Named]
+    group: str | None = None
+    """The entry-point group that is looked at only when a name is not ours."""
+
+    def find(self, name: str) -> Named:
+        """The entry of that name; ``NotFound`` lists the near ones."""
+        if name in self.own:
+            return self.own[name]
+        plugins = {point.name: point for point in self._plugins()}
+        if name not in plugins:
+            raise not_found(self.kind, name, [*self.own, *plugins])
+        return _plugin(plugins[name])
+
+    def _plugins(self) -> tuple[EntryPoint, ...]:
+        return tuple(entry_points(group=self.group)) if self.group else ()
+
+
+def _plugin(point: EntryPoint) -> Named:
+    """A plug-in declares its semantics on the class; its distribution is in the plan too."""
+    try:
+        loaded = point.load()
+    except ImportError as error:
+        raise ExternalError(
+            "REG-700", f"plug-in {point.name} cannot be imported: {error}", where=point.value
+        ) from error
+    dist = point.dist
+    origin = f"{dist.name} {dist.version}" if dist else "unknown"
+    return Named(point.value, int(getattr(loaded, "semantics", 1)), origin)
+
+
+def _own(**targets: str) -> Mapping[str, Named]:
+    return MappingProxyType({k.replace("_", "-"): Named(f"wxreg.{v}") for k, v in targets.items()})
+
+
+ARCHITECTURES: Final = Table(
+    "architecture",
+    _own(
+        unet="models.unet:UNet",
+    ),
+    "wxreg.architectures",
+)
