@@ -1,0 +1,1 @@
+"""The ledger: runs, artifacts and edges, with a hash-chained log of every event."""
