@@ -23,6 +23,9 @@ def mapped(where: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise _ours(error, where) from error
+    except OSError as error:
+        what = f"the ledger's folder cannot be used: {error.strerror}"
+        raise StorageError("REG-820", what, where=where, hint=_GRANT) from error
 
 
 def _ours(error: DBAPIError, where: str) -> RegError:

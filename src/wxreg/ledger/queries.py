@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Row, Select, select
 
@@ -84,7 +84,7 @@ def full_digest(ledger: Ledger, shown: str) -> str:
             f"{shown!r} begins the digests of {len(found)} artifacts",
             hint=f"give more characters: {candidates}",
         )
-    return found[0]
+    return str(found[0])
 
 
 def document(ledger: Ledger, sha256: str) -> str:
@@ -93,7 +93,7 @@ def document(ledger: Ledger, sha256: str) -> str:
     found = _rows(ledger, select(table.c.text).where(table.c.sha256 == sha256))
     if not found:
         raise NotFound("REG-322", f"the ledger has no document {sha256[:12]}")
-    return cast("str", found[0].text)
+    return str(found[0].text)
 
 
 def run_json(ledger: Ledger, run_id: str) -> dict[str, Any]:
