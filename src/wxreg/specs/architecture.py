@@ -76,6 +76,41 @@ ARCHITECTURES: Final = Table(
     "architecture",
     _own(
         unet="models.unet:UNet",
+        ddpm="models.ddpm:ConditionalDiffusion",
+        aurora="models.aurora:AuroraForecaster",
     ),
     "wxreg.architectures",
 )
+
+LOSSES: Final = Table(
+    "loss",
+    _own(
+        mse="models.losses.pointwise:MeanSquare",
+        mae="models.losses.pointwise:MeanAbsolute",
+        huber="models.losses.pointwise:Huber",
+    ),
+    "wxreg.losses",
+)
+
+READERS: Final = Table(
+    "reader",
+    _own(hrrr_grib="data.readers.hrrr_grib:HrrrGrib"),
+    "wxreg.readers",
+)
+
+SAMPLERS: Final = Table(
+    "sampler",
+    _own(
+        heun="models.samplers.edm:heun",
+        euler="models.samplers.edm:euler",
+        dpm2m="models.samplers.edm:dpm2m",
+        ddim="models.samplers.ddim:ddim",
+    ),
+    "wxreg.samplers",
+)
+
+PREPARE_SEMANTICS: Final = 1
+"""Raised when preparing equal bytes gives other stores."""
+
+SCORES_SEMANTICS: Final = 1
+"""Raised when scoring equal forecasts gives other states."""

@@ -125,6 +125,8 @@ class SamplePlan(Plan):
     checkpoint: Sha256 | None = None
     selection: Selection | None = None
     """Takes the place of the checkpoint until it exists."""
+    architecture: ArchitectureRef | None = None
+    """The system itself, where it needs no training and so has no checkpoint."""
     inputs: StorePlan
     targets: StorePlan
     history: LeadsField

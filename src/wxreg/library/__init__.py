@@ -1,0 +1,1 @@
+"""Floor 2: ``catalog/`` and ``registry/`` as values."""
