@@ -1,0 +1,1 @@
+"""Everything about weather data: readers, preparation, statistics, windows and batches."""

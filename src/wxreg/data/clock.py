@@ -1,0 +1,47 @@
+"""Moments as text and as numbers of an axis, in the standard and in model calendars."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import cftime
+import numpy as np
+from numpy.typing import NDArray
+
+from wxreg.leadtime import Duration
+from wxreg.specs.timeaxis import normal_moment
+
+Times = NDArray[Any]
+"""datetime64[ns], or cftime objects where the calendar has no datetime64."""
+
+
+def parse_moment(text: str) -> datetime:
+    """A moment of the standard calendar as a naive UTC datetime."""
+    return datetime.fromisoformat(normal_moment(text))
+
+
+def moment_text(value: Any) -> str:
+    """``2023-06-01T00:00`` for a datetime, a datetime64 or a cftime object."""
+    if isinstance(value, np.datetime64):
+        return str(value.astype("datetime64[m]"))
+    if isinstance(value, cftime.datetime):
+        return f"{value.year:04d}-{value.month:02d}-{value.day:02d}T{value.hour:02d}:{value.minute:02d}"
+    return str(value.strftime("%Y-%m-%dT%H:%M"))
+
+
+def moments_of(times: Times) -> list[str]:
+    """The text of every time of an axis."""
+    return [moment_text(value) for value in times]
+
+
+def regular_times(start: str, end: str, cadence: Duration) -> list[datetime]:
+    """The steps from ``start`` up to, not including, ``end``."""
+    first, last = parse_moment(start), parse_moment(end)
+    step = timedelta(seconds=cadence.seconds)
+    return [first + i * step for i in range(max(0, -((first - last) // step)))]
+
+
+def axis(times: list[datetime]) -> Times:
+    """Datetimes as the datetime64[ns] values of an axis."""
+    return np.array(times, dtype="datetime64[ns]")
