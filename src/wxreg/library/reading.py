@@ -98,13 +98,13 @@ def line_of(raw: bytes, path: tuple[str | int, ...]) -> int:
     import yaml
 
     node = yaml.compose(raw.decode("utf-8-sig"), Loader=yaml.CSafeLoader)
-    line = getattr(getattr(node, "start_mark", None), "line", 0)
+    line = _line(node)
     for part in path:
         found = _child(node, part)
         if found is None:
             break
         line, node = found
-    return line + 1
+    return line
 
 
 def _child(node: Any, part: str | int) -> tuple[int, Any] | None:
@@ -113,9 +113,9 @@ def _child(node: Any, part: str | int) -> tuple[int, Any] | None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if key.value == str(part):
-                return key.start_mark.line, value
+                return _line(key), value
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-        return node.value[part].start_mark.line, node.value[part]
+        return _line(node.value[part]), node.value[part]
     return None
 
 
@@ -141,7 +141,12 @@ def _refuse_tricks(text: str, where: str) -> None:
             else None
         )
         if fault:
-            raise UsageError("REG-201", fault, where=f"{where}:{event.start_mark.line + 1}")
+            raise UsageError("REG-201", fault, where=f"{where}:{_line(event)}")
+
+
+def _line(marked: object) -> int:
+    """The line of a YAML event or node, from 1."""
+    return int(getattr(getattr(marked, "start_mark", None), "line", 0)) + 1
 
 
 @lru_cache(maxsize=1)

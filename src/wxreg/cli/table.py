@@ -1,0 +1,44 @@
+"""Every command: where it is implemented and what it is for, readable without loading it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Row:
+    """One command of ``reg``."""
+
+    name: str
+    summary: str
+    chapter: str
+    module: str = ""
+
+    @property
+    def path(self) -> str:
+        """The module that implements it."""
+        return f"wxreg.cli.{self.module or self.name}"
+
+
+_LOOK: Final = "Look around"
+_RUN: Final = "Run"
+_DATA: Final = "Data"
+_TRUST: Final = "Trust and share"
+_HOUSE: Final = "Workspace"
+
+COMMANDS: Final = (
+    Row("list", "List datasets, models, protocols, cases, runs or metrics", _LOOK),
+    Row("show", "Show one entry, fully expanded", _LOOK),
+    Row("resolve", "Turn a model, dataset and lead time into one pinned plan", _LOOK),
+    Row("matrix", "Show which model, dataset and lead fit together", _LOOK),
+    Row("diff", "Explain the difference of two models, plans or runs", _LOOK),
+    Row("check", "Check every file of the catalog and the registry", _HOUSE),
+    Row("schema", "Print the JSON Schema of a kind of file", _HOUSE),
+    Row("init", "Make a new workspace", _HOUSE),
+    Row("doctor", "Say what is installed, what is missing, and for what", _HOUSE),
+    Row("log", "Verify, print or rebuild the ledger's log", _HOUSE),
+)
+"""In the order that help shows them."""
+
+BY_NAME: Final = {row.name: row for row in COMMANDS}
