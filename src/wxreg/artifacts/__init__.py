@@ -1,0 +1,1 @@
+"""Artifacts as bytes: where they lie, how they are sealed, hashed, versioned and exchanged."""
