@@ -1,0 +1,53 @@
+"""Random draws that depend on (seed, initial time, member, draw) and on nothing else.
+
+Each row of a draw has its own counter-based Philox stream on the CPU, so that members are the
+same however they are batched and on whatever device they are used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_WORD = 2**64
+
+
+class MemberNoise:
+    """Noise for ``members`` members of each initial time; rows are init-major, member-minor."""
+
+    def __init__(
+        self, seed: int, init_times: Sequence[float], members: int, member_offset: int = 0
+    ) -> None:
+        """``init_times`` in seconds since 1970; ``member_offset`` is the number of the first."""
+        self._keys = [_key(seed, time) for time in init_times]
+        self._members = range(member_offset, member_offset + members)
+        self._draw = 0
+
+    def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Standard normal draws of shape ``(rows, *shape)``; a row is one (init, member)."""
+        rows = [stream.standard_normal(shape, dtype=np.float32) for stream in self._streams()]
+        return torch.from_numpy(np.stack(rows)).to(like)
+
+    def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Uniform draws in [0, 1) of shape ``(rows, *shape)``."""
+        rows = [stream.random(shape, dtype=np.float32) for stream in self._streams()]
+        return torch.from_numpy(np.stack(rows)).to(like)
+
+    def _streams(self) -> list[np.random.Generator]:
+        draw, self._draw = self._draw, self._draw + 1
+        return [
+            np.random.Generator(np.random.Philox(key=key, counter=[0, 0, draw, member]))
+            for key in self._keys
+            for member in self._members
+        ]
+
+
+def _key(seed: int, time: float) -> list[int]:
+    """The 128-bit key of one seed and one initial time, told apart to the millisecond."""
+    text = f"wxreg-noise-1|{seed}|{round(time * 1000)}"
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
+    return [number % _WORD, number // _WORD]

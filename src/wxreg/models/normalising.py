@@ -1,0 +1,115 @@
+"""Physical values to normalised ones and back: transform, shift, scale, and nothing lost.
+
+``invert(normalise(x)) == x`` wherever the transform is defined.  Values that are masked or not
+a number become 0, which is the mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from wxreg.errors import Incompatible
+from wxreg.models.forecaster import Channel, ChannelStatistics
+
+_EDGE = 1e-6
+_Map = Callable[[Tensor, float, float], Tensor]
+
+
+def _share(x: Tensor, low: float, high: float) -> Tensor:
+    return ((x - low) / (high - low)).clamp(_EDGE, 1 - _EDGE)
+
+
+_FORWARD: Mapping[str, _Map] = {
+    "identity": lambda x, low, high: x,
+    "log1p": lambda x, low, high: x.clamp(min=0).log1p(),
+    "sqrt": lambda x, low, high: x.clamp(min=0).sqrt(),
+    "logit": lambda x, low, high: _share(x, low, high).logit(),
+    "clip": lambda x, low, high: x.clamp(low, high),
+}
+_INVERSE: Mapping[str, _Map] = {
+    "identity": lambda z, low, high: z,
+    "log1p": lambda z, low, high: z.clamp(min=0).expm1(),
+    "sqrt": lambda z, low, high: z.clamp(min=0).square(),
+    "logit": lambda z, low, high: low + (high - low) * z.sigmoid(),
+    "clip": lambda z, low, high: z.clamp(low, high),
+}
+
+
+def statistics_of(
+    channels: Sequence[Channel], statistics: Mapping[str, ChannelStatistics]
+) -> tuple[ChannelStatistics, ...]:
+    """The statistics of each channel in order; a channel without any is refused."""
+    missing = [channel.name for channel in channels if channel.name not in statistics]
+    if missing:
+        raise Incompatible(
+            "REG-441",
+            f"no statistics for {', '.join(missing)}",
+            hint="`reg stats compute` makes them; a name on a level is written t@500",
+        )
+    return tuple(statistics[channel.name] for channel in channels)
+
+
+class Normaliser(nn.Module):
+    """Normalises planes ``(..., C, Y, X)`` in the order of its channels."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, channels: Sequence[Channel], statistics: Mapping[str, ChannelStatistics]
+    ) -> None:
+        super().__init__()
+        self.channels = tuple(channels)
+        self.statistics = statistics_of(channels, statistics)
+        for channel, numbers in zip(self.channels, self.statistics, strict=True):
+            _check(channel, numbers)
+        planes = (len(self.channels), 1, 1)
+        mean = torch.tensor([s.mean for s in self.statistics], dtype=torch.float32)
+        std = torch.tensor([s.std for s in self.statistics], dtype=torch.float32)
+        self.register_buffer("mean", mean.reshape(planes), persistent=False)
+        self.register_buffer("std", std.reshape(planes), persistent=False)
+
+    def normalise(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Transform, shift and scale; what is not real becomes 0."""
+        scaled = (self._map(values, _FORWARD) - self.mean) / self.std
+        real = torch.isfinite(scaled) if mask is None else mask & torch.isfinite(scaled)
+        return torch.where(real, scaled, 0.0)
+
+    def invert(self, scaled: Tensor) -> Tensor:
+        """The physical values of normalised ones."""
+        return self._map(scaled * self.std + self.mean, _INVERSE)
+
+    def _map(self, values: Tensor, maps: Mapping[str, _Map]) -> Tensor:
+        if all(numbers.transform == "identity" for numbers in self.statistics):
+            return values
+        planes = [
+            maps[numbers.transform](plane, *_bounds(numbers))
+            for plane, numbers in zip(values.unbind(-3), self.statistics, strict=True)
+        ]
+        return torch.stack(planes, dim=-3)
+
+
+def _bounds(numbers: ChannelStatistics) -> tuple[float, float]:
+    low = float("-inf") if numbers.minimum is None else numbers.minimum
+    high = float("inf") if numbers.maximum is None else numbers.maximum
+    return low, high
+
+
+def _check(channel: Channel, numbers: ChannelStatistics) -> None:
+    if numbers.transform not in _FORWARD:
+        raise Incompatible(
+            "REG-441",
+            f"{channel.name} has the unknown transform {numbers.transform!r}",
+            hint=f"transforms are {', '.join(_FORWARD)}",
+        )
+    if not numbers.std > 0:
+        raise Incompatible(
+            "REG-441",
+            f"{channel.name} has the standard deviation {numbers.std}, so it cannot be scaled",
+            hint="a constant field cannot be learned: leave it out of the model",
+        )
+    if numbers.transform == "logit" and (numbers.minimum is None or numbers.maximum is None):
+        raise Incompatible("REG-441", f"{channel.name} needs a minimum and a maximum for logit")

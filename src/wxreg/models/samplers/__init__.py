@@ -1,0 +1,1 @@
+"""Noise schedules, and the solvers that walk them for any number of steps."""
