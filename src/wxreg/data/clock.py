@@ -26,7 +26,8 @@ def moment_text(value: Any) -> str:
     if isinstance(value, np.datetime64):
         return str(value.astype("datetime64[m]"))
     if isinstance(value, cftime.datetime):
-        return f"{value.year:04d}-{value.month:02d}-{value.day:02d}T{value.hour:02d}:{value.minute:02d}"
+        date = f"{value.year:04d}-{value.month:02d}-{value.day:02d}"
+        return f"{date}T{value.hour:02d}:{value.minute:02d}"
     return str(value.strftime("%Y-%m-%dT%H:%M"))
 
 
