@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from wxreg.errors import UsageError
+from wxreg.errors import RegError, UsageError
 from wxreg.findings import Finding
 from wxreg.ids import near_names
 from wxreg.library.reading import line_of
@@ -32,11 +32,25 @@ def findings_of(
     )
 
 
-def as_error(findings: tuple[Finding, ...]) -> UsageError:
-    """The first finding as an error that says how many more there are."""
-    first = findings[0]
-    more = f" (and {len(findings) - 1} more: `reg check`)" if len(findings) > 1 else ""
-    return UsageError(first.code, first.what + more, where=first.where, hint=first.remedy)
+class FileFaults(UsageError):
+    """A file with one or more faults; the message tells the first and how many more there are."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        first = findings[0]
+        more = f" (and {len(findings) - 1} more: `reg check`)" if len(findings) > 1 else ""
+        super().__init__(first.code, first.what + more, where=first.where, hint=first.remedy)
+        self.findings = findings
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (FileFaults, (self.findings,))
+
+
+def as_findings(error: RegError) -> tuple[Finding, ...]:
+    """An error as findings: one for each fault of a file, else the error itself."""
+    if isinstance(error, FileFaults):
+        return error.findings
+    remedy = error.hint or "mend the file"
+    return (Finding("error", error.code, error.where or "workspace", error.message, remedy),)
 
 
 def _place(detail: ErrorDetails) -> str:

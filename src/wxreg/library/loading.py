@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from wxreg.errors import Incompatible, UsageError
 from wxreg.ids import DataRef, check_name, not_found
-from wxreg.library.faults import as_error, differing_id, findings_of
+from wxreg.library.faults import FileFaults, differing_id, findings_of
 from wxreg.library.reading import merge, read_bytes, read_values
 from wxreg.specs.base import Entry
 from wxreg.specs.dataset import Description, Source, VariableTable, Version
@@ -103,7 +103,7 @@ class Library:
         try:
             return spec.from_json(json.dumps(values))
         except ValidationError as error:
-            raise as_error(findings_of(error, spec, file, read_bytes(file), inside)) from error
+            raise FileFaults(findings_of(error, spec, file, read_bytes(file), inside)) from error
 
     def lexicon(self) -> Mapping[str, Variable]:
         """The canonical variables by name."""
@@ -134,7 +134,7 @@ class Library:
                 found[name] = Source.model_validate_json(json.dumps(values))
             except ValidationError as error:
                 faults = findings_of(error, Source, file, read_bytes(file), ("sources", name))
-                raise as_error(faults) from error
+                raise FileFaults(faults) from error
         return found
 
     def variables(self, dataset: str) -> Mapping[str, VariableEntry]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, StringConstraints, model_validator
 
 from wxreg.ids import DatasetRef, EntryId, Sha256, VariableId, VersionName
 from wxreg.leadtime import DurationField
@@ -51,6 +51,8 @@ class Source(Spec):
     driver: str
     description: str
     args: Settings = FrozenDict()
+    parameters: Settings = FrozenDict()
+    """What a user may choose when opening it: Intake's user parameters."""
     metadata: SourceNotes
 
 
@@ -158,6 +160,8 @@ class Version(Entry):
     """SHA-256 tree digest of the bytes: their integrity."""
     files: int
     bytes: int
+    pin: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}(\.dir)?$")] | None = None
+    """The address (DVC's md5) it was released with."""
     grid: Grid | None = None
     """Where it differs from the dataset's (a crop, or a regridded store)."""
     time: TimeAxis

@@ -89,7 +89,7 @@ class GribSelector(Spec):
     bounds: tuple[float, float] | None = None
     """(bottom, top) of a layer, whichever order the file has."""
     level_type_2: int | None = None
-    """Code of the second fixed surface of a layer."""
+    """Code of the second fixed surface of a layer, where it differs from the first."""
     levels: bool = False
     """Whether the variable exists on many levels of this type."""
     step: Literal["instant", "accumulated", "maximum", "minimum", "average"] = "instant"
@@ -97,8 +97,10 @@ class GribSelector(Spec):
     """The span that an accumulation or extreme covers."""
     product: Literal["sfc", "prs", "nat", "subh"] = "sfc"
     """Which file of the model it is in."""
+    also: tuple[Literal["sfc", "prs", "nat", "subh"], ...] = ()
+    """Other files of the model that hold it under the same selector."""
     idx: str | None = None
-    """``VAR:level text`` as a wgrib2 index prints it."""
+    """``VAR:level text`` as a wgrib2 index prints it; ``{level}`` stands for each of many."""
     local_version: int | None = None
 
 
