@@ -11,7 +11,10 @@ from torch import Tensor
 
 from wxreg.models.forecaster import Blueprint, Channel, ChannelStatistics, LossTerm
 
-SURFACE = ("t2m", "u10", "v10", "refc", "cape_sb")
+CHANNELS = (
+    *(Channel(name) for name in ("t2m", "u10", "v10", "refc", "cape_sb")),
+    *(Channel(name, level) for name in ("t", "u") for level in (500.0, 850.0)),
+)
 STATICS = (Channel("orog"), Channel("land_sea_mask"))
 
 
@@ -37,7 +40,7 @@ def world(hours: int, size: tuple[int, int] = (48, 48), seed: int = 0) -> np.nda
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: size[0], : size[1]].astype(float)
     hill = np.exp(-((y - 20) ** 2 + (x - 30) ** 2) / 200)
-    fields = np.zeros((hours, len(SURFACE), *size))
+    fields = np.zeros((hours, len(CHANNELS), *size))
     storms: list[list[float]] = []
     east = south = 0.0
     for t in range(hours):
@@ -61,20 +64,23 @@ def world(hours: int, size: tuple[int, int] = (48, 48), seed: int = 0) -> np.nda
         fields[t, 1] = u + 1.2 * np.roll(wave, 5, 1) + 0.3 * cold
         fields[t, 2] = v + 1.2 * np.roll(wave, 5, 0) - 0.3 * cold
         fields[t, 3] = refc
+        for place, lag in ((5, 9), (6, 4)):
+            fields[t, place] = 260 + 2 * np.roll(wave, lag, 1) - 0.5 * cold
+            fields[t, place + 2] = 2 * u + np.roll(wave, lag, 0)
         fields[t, 4] = np.maximum(0, 600 + 500 * math.sin(phase) + 200 * wave - 60 * cold)
-    noise = np.array([0.15, 0.15, 0.15, 0.5, 20])[:, None, None]
+    noise = np.array([0.15, 0.15, 0.15, 0.5, 20, 0.1, 0.1, 0.1, 0.1])[:, None, None]
     return (fields + noise * rng.normal(size=fields.shape)).astype(np.float32)
 
 
 def statistics(fields: np.ndarray) -> dict[str, ChannelStatistics]:
     change = np.diff(fields, axis=0)
     numbers = {
-        name: ChannelStatistics(
+        channel.name: ChannelStatistics(
             float(fields[:, i].mean()),
             float(fields[:, i].std()),
             tendency_std={"1h": float(change[:, i].std())},
         )
-        for i, name in enumerate(SURFACE)
+        for i, channel in enumerate(CHANNELS)
     }
     numbers["orog"] = ChannelStatistics(300.0, 200.0)
     numbers["land_sea_mask"] = ChannelStatistics(0.5, 0.5)
@@ -107,13 +113,12 @@ def windows(fields: np.ndarray, history: int = 2, leads: int = 1) -> TinyBatch:
 
 def blueprint(fields: np.ndarray, architecture: str, **changes: object) -> Blueprint:
     size = (fields.shape[-2], fields.shape[-1])
-    channels = tuple(Channel(name) for name in SURFACE)
     plain = Blueprint(
         architecture=architecture,
         settings={},
-        inputs=channels,
+        inputs=CHANNELS,
         statics=STATICS,
-        targets=channels,
+        targets=CHANNELS,
         history=2,
         leads=1,
         step="1h",

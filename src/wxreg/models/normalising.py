@@ -72,11 +72,15 @@ class Normaliser(nn.Module):
         self.register_buffer("mean", mean.reshape(planes), persistent=False)
         self.register_buffer("std", std.reshape(planes), persistent=False)
 
+    def transform(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Transform only; what is not real becomes the mean, so that nothing is missing."""
+        transformed = self._map(values, _FORWARD)
+        real = torch.isfinite(transformed)
+        return torch.where(real if mask is None else mask & real, transformed, self.mean)
+
     def normalise(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         """Transform, shift and scale; what is not real becomes 0."""
-        scaled = (self._map(values, _FORWARD) - self.mean) / self.std
-        real = torch.isfinite(scaled) if mask is None else mask & torch.isfinite(scaled)
-        return torch.where(real, scaled, 0.0)
+        return (self.transform(values, mask) - self.mean) / self.std
 
     def invert(self, scaled: Tensor) -> Tensor:
         """The physical values of normalised ones."""

@@ -125,5 +125,5 @@ class AuroraSettings(Spec):
     """Run the backbone in bfloat16."""
     warped: bool = False
     """Whether the west and east edges touch, as they do on a global grid only."""
-    fit: Literal["pad", "crop", "refuse"] = "pad"
+    pad: Literal["replicate", "refuse"] = "replicate"
     """What happens to a grid that is no multiple of the patch."""
