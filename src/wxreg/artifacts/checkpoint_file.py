@@ -197,7 +197,7 @@ def _entry(path: Path, name: str, entry: object) -> tuple[str, tuple[int, ...], 
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         _refuse(path, f"tensor {name!r} is not described")
     shape, offsets = entry["shape"], entry["data_offsets"]
-    if entry["dtype"] not in ITEM_BYTES or not _counts(shape) or not _counts(offsets):
+    if str(entry["dtype"]) not in ITEM_BYTES or not _counts(shape) or not _counts(offsets):
         _refuse(path, f"tensor {name!r} is described wrongly")
     if len(offsets) != 2 or offsets[0] > offsets[1]:
         _refuse(path, f"tensor {name!r} lies nowhere")
