@@ -38,6 +38,7 @@ CODES: Final = MappingProxyType(
         "REG-290": "a command was called with words it does not take",
         "REG-235": "batches cannot be formed as asked",
         "REG-230": "a request for data does not make sense",
+        "REG-241": "an ensemble or average of no checkpoints was asked for",
         "REG-240": "a setting of an architecture, loss or sampler is wrong",
         # 3xx not found
         "REG-300": "no entry of that name",
@@ -49,6 +50,7 @@ CODES: Final = MappingProxyType(
         "REG-380": "no dataset version of that name is pinned",
         "REG-335": "a store or file lacks a variable, level or time that was asked for",
         "REG-330": "no reader, variable or time of that name in the data",
+        "REG-340": "a declared file of weights is not there",
         # 4xx incompatible
         "REG-400": "the request cannot be resolved into a plan",
         "REG-401": "an entry refers to itself through its bases",
@@ -60,6 +62,9 @@ CODES: Final = MappingProxyType(
         "REG-430": "a source does not fit what its description says",
         "REG-431": "a field claims more cells than the limit allows",
         "REG-432": "times are missing and the gap policy refuses",
+        "REG-447": "a system without a training loss was asked to train",
+        "REG-448": "a baseline was not fitted",
+        "REG-449": "a baseline or downscaler needs a target among its inputs",
         "REG-440": "a grid does not fit the network",
         "REG-441": "a variable has no statistics",
         "REG-442": "weights belong to another network",
@@ -78,6 +83,7 @@ CODES: Final = MappingProxyType(
         "REG-536": "a source file is damaged",
         "REG-530": "a data file is damaged or cut short",
         "REG-531": "several messages or times match where one must",
+        "REG-542": "the weights of a perceptual network are not the declared ones",
         "REG-540": "weights hold values that are not finite",
         "REG-541": "statistics read back from a library differ from the declared ones",
         # 6xx conflict

@@ -1,0 +1,164 @@
+"""Reading fields of a canonical store, plane by plane, as fast as its chunks decode.
+
+A channel is ``t2m``, or ``t@500`` on a level.  Each chunk is decoded once a request; a store
+whose channels fit the declared memory is decoded once altogether.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from wxreg.data.clock import moments_of
+from wxreg.data.windows import Axis, seconds_since_epoch
+from wxreg.errors import IntegrityError, NotFound
+from wxreg.ids import near_names
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Where a channel lies: an array of the store, and the position of its level."""
+
+    array: str
+    level: int | None
+
+    def among(self, times: Any) -> tuple[Any, ...]:
+        """The index that selects this plane at those times."""
+        return (times,) if self.level is None else (times, self.level)
+
+
+class FieldStore:
+    """The chosen channels of one canonical store."""
+
+    def __init__(self, path: Path, channels: Sequence[str], memory: int = 0) -> None:
+        """Open ``path``; with room in ``memory`` bytes the channels are decoded only once."""
+        self.path = path
+        self.channels = tuple(channels)
+        self._group = zarr.open_group(path, mode="r")
+        with xr.open_zarr(path, consolidated=False) as opened:
+            self._read_coordinates(opened)
+            self._planes = tuple(self._locate(opened, channel) for channel in channels)
+        cells = self.shape[0] * self.shape[1]
+        times = len(self.axis.seconds)
+        self._keep = 4 * cells * times * len(self.channels) <= memory
+        self._kept: Floats | None = None
+        self._have = np.zeros((len(self.channels), times), bool)
+
+    def _read_coordinates(self, opened: xr.Dataset) -> None:
+        self.shape = (opened.sizes["y"], opened.sizes["x"])
+        self.lat, self.lon = (_plane(opened, name, self.shape) for name in ("lat", "lon"))
+        self.calendar = "standard"
+        if "time" in opened.dims:
+            self.axis = _axis(opened)
+            self.calendar = opened["time"].dt.calendar
+        else:
+            self.axis = Axis.build(np.empty(0, np.int64))
+
+    def _locate(self, opened: xr.Dataset, channel: str) -> Plane:
+        name, _, level = channel.partition("@")
+        if name not in opened.data_vars:
+            near = near_names(name, map(str, opened.data_vars))
+            raise NotFound(
+                "REG-335",
+                f"the store has no variable {name!r}",
+                where=str(self.path),
+                hint=f"did you mean {' or '.join(near)}?" if near else None,
+            )
+        if not level:
+            return Plane(name, None)
+        levels = opened["level"].values
+        found = np.flatnonzero(np.isclose(levels, float(level)))
+        if not found.size:
+            shown = ", ".join(f"{value:g}" for value in levels)
+            raise NotFound(
+                "REG-335",
+                f"{name} has no level {level}",
+                where=str(self.path),
+                hint=f"levels: {shown}",
+            )
+        return Plane(name, int(found[0]))
+
+    def static(self) -> Floats:
+        """The channels as fields without time ``(C, Y, X)``."""
+        planes = [self._array(plane)[plane.among(...)] for plane in self._planes]
+        if not planes:
+            return np.empty((0, *self.shape), np.float32)
+        return np.stack([np.asarray(plane, np.float32) for plane in planes])
+
+    def at(self, times: NDArray[np.int64], channels: Sequence[int] | None = None) -> Floats:
+        """Channels (all, or those numbers) at positions on the time axis ``(T, C, Y, X)``.
+
+        NaN is missing.
+        """
+        numbers = tuple(range(len(self.channels))) if channels is None else tuple(channels)
+        unique, back = np.unique(times, return_inverse=True)
+        if not self._keep:
+            return self._decode(unique, numbers)[back.reshape(-1)]
+        if self._kept is None:
+            shape = (len(self.axis.seconds), len(self.channels), *self.shape)
+            self._kept = np.empty(shape, np.float32)
+        for number in numbers:
+            absent = unique[~self._have[number, unique]]
+            if absent.size:
+                self._kept[absent, number] = self._decode(absent, (number,))[:, 0]
+                self._have[number, absent] = True
+        return self._kept[times[:, None], np.asarray(numbers, np.int64)[None, :]]
+
+    def warm(self) -> None:
+        """Decode everything now where it fits, so that worker processes share it."""
+        if self._keep:
+            self.at(np.arange(len(self.axis.seconds)))
+
+    def _decode(self, times: NDArray[np.int64], numbers: Sequence[int]) -> Floats:
+        """Read sorted, distinct times."""
+        found = np.empty((len(times), len(numbers), *self.shape), np.float32)
+        for place, number in enumerate(numbers):
+            plane = self._planes[number]
+            try:
+                found[:, place] = self._array(plane).oindex[plane.among(_slice(times))]
+            except (ValueError, OSError, RuntimeError, KeyError) as error:
+                raise self._damaged(self.channels[number], times, error) from error
+        return found
+
+    def _damaged(self, channel: str, times: NDArray[np.int64], error: Exception) -> IntegrityError:
+        shown = ", ".join(self.axis.seconds[times[:3]].astype("datetime64[s]").astype(str))
+        return IntegrityError(
+            "REG-536",
+            f"{channel} cannot be read at {shown}{' …' if len(times) > 3 else ''}: {error}",
+            where=str(self.path),
+            hint="check the version with `reg data check`, or prepare it again",
+        )
+
+    def _array(self, plane: Plane) -> Any:
+        return self._group[plane.array]
+
+
+def _slice(times: NDArray[np.int64]) -> Any:
+    """A plain slice where the times are consecutive, which zarr reads faster."""
+    if len(times) and times[-1] - times[0] == len(times) - 1:
+        return slice(int(times[0]), int(times[-1]) + 1)
+    return times
+
+
+def _axis(opened: xr.Dataset) -> Axis:
+    times = opened["time"].values
+    segments = opened["segment"].values if "segment" in opened.coords else None
+    missing = set(opened.attrs.get("missing_times", ()))
+    usable = np.array([moment not in missing for moment in moments_of(times)], bool)
+    return Axis.build(seconds_since_epoch(times), segments, usable)
+
+
+def _plane(opened: xr.Dataset, name: str, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """A coordinate as a plane; NaN where the store has none (events that lie anywhere)."""
+    if name not in opened.variables:
+        return np.full(shape, np.nan)
+    return np.asarray(opened[name].values, np.float64)

@@ -1,0 +1,267 @@
+"""What one sample is made of, as numpy arrays: inputs, statics, targets and their masks.
+
+The stores of inputs and targets are aligned: an input cell holds a whole number of target
+cells.  Missing cells are False in the mask and hold a finite value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wxreg.data.fields import FieldStore
+from wxreg.data.tiles import Tile, coarser, cut
+from wxreg.data.windows import Windows, enumerate_windows, one_lead_each, period_seconds
+from wxreg.errors import Incompatible, UsageError
+from wxreg.specs.timeaxis import Period
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+_MEMORY: Final = 1 << 30
+_PLANE: Final = 2
+"""Axes of one field."""
+_NEAR: Final = 0.1
+"""How far cells of two grids may lie apart, in input cells."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One canonical store and the channels read from it, in order (``t2m``, ``t@500``)."""
+
+    path: Path
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LoaderSettings:
+    """What one sample is made of."""
+
+    inputs: View
+    targets: View
+    """Its grid is the grid of the targets, also where no truth is read."""
+    statics: View | None = None
+    """Fields without time, on the grid of the targets."""
+    history: tuple[int, ...] = (0,)
+    """Seconds of the input steps relative to the init time, oldest first, none above zero."""
+    leads: tuple[int, ...] = (0,)
+    """Lead times in seconds."""
+    one_lead: bool = False
+    """Whether each sample has one of the leads instead of all."""
+    periods: tuple[Period, ...] | None = None
+    """All times of a sample lie in one of these; none for all there are."""
+    truth: bool = True
+    """Whether targets are read; without it a sample needs its inputs only."""
+    tile: Tile | None = None
+    scales: tuple[int, ...] = (1,)
+    """Block sizes of the views that batches take turns in."""
+    memory: int = _MEMORY
+    """Bytes in which decoded fields may be kept, for each of the stores."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Some samples, stacked."""
+
+    inputs: Floats
+    input_mask: Mask
+    static: Floats
+    """``(S, Y, X)``, or ``(B, S, Y, X)`` where samples are tiles."""
+    target: Floats | None
+    target_mask: Mask | None
+    leads: Ints
+    init: Ints
+    lat: NDArray[np.float64]
+    lon: NDArray[np.float64]
+
+
+class SampleSource:
+    """Reads the samples of a split."""
+
+    def __init__(self, settings: LoaderSettings) -> None:
+        self.settings = settings
+        self._inputs, self._targets = _open(settings)
+        self.factor = _factor(self._inputs, self._targets)
+        self._static = self._read_static()
+        self.windows = self._enumerate()
+        if settings.tile is not None and settings.scales != (1,):
+            raise UsageError("REG-235", "tiles and coarser views cannot be asked for together")
+
+    @property
+    def input_shape(self) -> tuple[int, int]:
+        """Rows and columns of the inputs of one sample at the finest scale."""
+        tile = self.settings.tile
+        if tile is None:
+            return self._inputs.shape
+        side = (tile.size + 2 * tile.halo) // self.factor
+        return side, side
+
+    @property
+    def target_shape(self) -> tuple[int, int]:
+        """Rows and columns of the targets of one sample at the finest scale."""
+        tile = self.settings.tile
+        return self._targets.shape if tile is None else (tile.size, tile.size)
+
+    @property
+    def room(self) -> tuple[int, int] | None:
+        """How many places random tiles can have; None without tiles."""
+        tile = self.settings.tile
+        return None if tile is None else tile.room(self._targets.shape, self.factor)
+
+    def warm(self) -> None:
+        """Decode what fits into memory now, before worker processes are started."""
+        self._inputs.warm()
+        if self.settings.truth and self._targets is not self._inputs:
+            self._targets.warm()
+
+    def samples(self, chosen: Windows, corners: Ints | None = None, scale: int = 1) -> Samples:
+        """The samples of those windows, each cut at its corner where there are tiles.
+
+        Corners are rows and columns of the target grid, multiples of :attr:`factor`.
+        """
+        cutting = _Cutting(self.settings.tile, corners, self.factor, scale)
+        frames = _frames(self._inputs, self.settings.inputs.channels, chosen.inputs)
+        inputs, input_mask = filled(cutting.inputs(frames))
+        target, target_mask = self._truth(chosen, cutting)
+        return Samples(
+            inputs=inputs,
+            input_mask=input_mask,
+            static=filled(cutting.statics(self._static))[0],
+            target=target,
+            target_mask=target_mask,
+            leads=chosen.leads,
+            init=chosen.init,
+            lat=cutting.targets(self._targets.lat),
+            lon=cutting.targets(self._targets.lon),
+        )
+
+    def _truth(self, chosen: Windows, cutting: _Cutting) -> tuple[Floats | None, Mask | None]:
+        if not self.settings.truth:
+            return None, None
+        frames = _frames(self._targets, self.settings.targets.channels, chosen.targets)
+        return filled(cutting.targets(frames))
+
+    def _read_static(self) -> Floats:
+        view = self.settings.statics
+        if view is None:
+            return np.empty((0, *self._targets.shape), np.float32)
+        store = FieldStore(view.path, view.channels)
+        if store.shape != self._targets.shape:
+            raise _unlike(store, self._targets, "statics must lie on the grid of the targets")
+        return store.static()
+
+    def _enumerate(self) -> Windows:
+        settings = self.settings
+        inside = (
+            None
+            if settings.periods is None
+            else period_seconds(settings.periods, self._inputs.calendar)
+        )
+        groups = [(lead,) for lead in settings.leads] if settings.one_lead else [settings.leads]
+        found = [
+            enumerate_windows(
+                self._inputs.axis,
+                self._targets.axis,
+                history=settings.history,
+                leads=leads,
+                periods=inside,
+                truth=settings.truth,
+            )
+            for leads in groups
+        ]
+        return one_lead_each(found) if settings.one_lead else found[0]
+
+
+@dataclass(frozen=True)
+class _Cutting:
+    """How fields of one batch are cut and made coarser."""
+
+    tile: Tile | None
+    corners: Ints | None
+    factor: int
+    scale: int
+
+    def __post_init__(self) -> None:
+        if (self.tile is None) != (self.corners is None):
+            raise UsageError("REG-235", "tiles need one corner a sample, and only they do")
+
+    def inputs(self, frames: NDArray[Any]) -> NDArray[Any]:
+        return self._apply(frames, self.tile, self.factor, each=True)
+
+    def statics(self, planes: NDArray[Any]) -> NDArray[Any]:
+        return self._apply(planes, self.tile, 1, each=False)
+
+    def targets(self, frames: NDArray[Any]) -> NDArray[Any]:
+        bare = None if self.tile is None else replace(self.tile, halo=0)
+        return self._apply(frames, bare, 1, each=frames.ndim > _PLANE)
+
+    def _apply(
+        self, field: NDArray[Any], tile: Tile | None, factor: int, *, each: bool
+    ) -> NDArray[Any]:
+        """``each``: the first axis is the sample; else one field serves all samples."""
+        if tile is None or self.corners is None:
+            return coarser(field, self.scale)
+        return np.stack(
+            [
+                cut(field[sample] if each else field, corner, tile, factor)
+                for sample, corner in enumerate(self.corners)
+            ]
+        )
+
+
+def _frames(store: FieldStore, channels: tuple[str, ...], times: Ints) -> Floats:
+    """Fields ``(B, T, C, Y, X)`` at times ``(B, T)``."""
+    numbers = [store.channels.index(channel) for channel in channels]
+    found = store.at(times.reshape(-1), numbers)
+    return found.reshape(*times.shape, *found.shape[1:])
+
+
+def filled(values: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Finite values and their mask: missing cells get the mean of the real ones of their field."""
+    mask = ~np.isnan(values)
+    if mask.all():
+        return np.ascontiguousarray(values), mask
+    count = mask.sum(axis=(-2, -1), keepdims=True)
+    total = np.where(mask, values, 0).sum(axis=(-2, -1), keepdims=True, dtype=np.float64)
+    mean = (total / np.maximum(count, 1)).astype(np.float32)
+    return np.where(mask, values, mean), mask
+
+
+def _open(settings: LoaderSettings) -> tuple[FieldStore, FieldStore]:
+    """The stores of inputs and targets; one where both are read from the same place."""
+    inputs, targets = settings.inputs, settings.targets
+    if inputs.path == targets.path:
+        both = tuple(dict.fromkeys(inputs.channels + targets.channels))
+        store = FieldStore(inputs.path, both, settings.memory)
+        return store, store
+    return (
+        FieldStore(inputs.path, inputs.channels, settings.memory),
+        FieldStore(targets.path, targets.channels if settings.truth else (), settings.memory),
+    )
+
+
+def _factor(inputs: FieldStore, targets: FieldStore) -> int:
+    """How many target cells an input cell has a side; raises where the grids do not match."""
+    factor = targets.shape[0] // inputs.shape[0]
+    if factor < 1 or tuple(n * factor for n in inputs.shape) != targets.shape:
+        raise _unlike(inputs, targets, "an input cell must hold a whole number of target cells")
+    if inputs is targets or np.isnan(inputs.lat).any() or np.isnan(targets.lat).any():
+        return factor
+    for coarse, fine in ((inputs.lat, targets.lat), (inputs.lon, targets.lon)):
+        spacing = float(np.abs(np.diff(coarse)).max()) if coarse.size > 1 else 1.0
+        if float(np.abs(coarser(fine, factor) - coarse).max()) > _NEAR * spacing:
+            raise _unlike(inputs, targets, "their cells lie in different places")
+    return factor
+
+
+def _unlike(one: FieldStore, other: FieldStore, why: str) -> Incompatible:
+    return Incompatible(
+        "REG-436",
+        f"grids of {one.shape} and {other.shape} do not match: {why}",
+        where=f"{one.path}, {other.path}",
+        hint="prepare both with a view onto one grid",
+    )
