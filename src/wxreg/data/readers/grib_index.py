@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 from wxreg.errors import IntegrityError
@@ -112,14 +113,14 @@ def _with_ends(records: list[IndexRecord], where: str) -> tuple[IndexRecord, ...
     starts = sorted({record.offset for record in records})
     if [record.offset for record in records] != sorted(record.offset for record in records):
         raise IntegrityError("REG-530", "the offsets of the index go backwards", where=where)
-    following = dict(zip(starts, starts[1:], strict=False))
+    following = dict(pairwise(starts))
     return tuple(replace(record, end=following.get(record.offset)) for record in records)
 
 
 def matching(
     records: Iterable[IndexRecord], key: str, statistic: str, window_minutes: int, end_minutes: int
 ) -> tuple[IndexRecord, ...]:
-    """The records of ``VAR:level`` with that statistic, span and end; the caller judges how many."""
+    """The records of ``VAR:level`` with that statistic, span and end."""
     start = end_minutes - window_minutes
     return tuple(
         record
