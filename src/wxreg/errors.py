@@ -40,6 +40,7 @@ CODES: Final = MappingProxyType(
         "REG-230": "a request for data does not make sense",
         "REG-241": "an ensemble or average of no checkpoints was asked for",
         "REG-240": "a setting of an architecture, loss or sampler is wrong",
+        "REG-250": "an event expression does not parse",
         # 3xx not found
         "REG-300": "no entry of that name",
         "REG-301": "no file at that place",
@@ -51,6 +52,7 @@ CODES: Final = MappingProxyType(
         "REG-335": "a store or file lacks a variable, level or time that was asked for",
         "REG-330": "no reader, variable or time of that name in the data",
         "REG-340": "a declared file of weights is not there",
+        "REG-350": "no metric of that name",
         # 4xx incompatible
         "REG-400": "the request cannot be resolved into a plan",
         "REG-401": "an entry refers to itself through its bases",
@@ -72,6 +74,8 @@ CODES: Final = MappingProxyType(
         "REG-444": "a composite lacks one of its members",
         "REG-445": "a roll-out needs inputs that the model does not predict",
         "REG-446": "the rows of a grid do not run from north to south",
+        "REG-450": "score states of different layout cannot be merged",
+        "REG-451": "a score cannot be formed from these fields",
         # 5xx integrity
         "REG-500": "bytes do not match their recorded digest",
         "REG-520": "the log of the ledger is broken",

@@ -1,0 +1,1 @@
+"""Floor 5: statistics, mergeable states and the metrics that finish them."""

@@ -1,0 +1,54 @@
+"""Bins: overlapping regions and masks as disjoint atoms, so that one pass serves them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wxreg.scores.states import State
+
+
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """A map from point to atom, and the atoms that make up each named bin.
+
+    Points with atom -1 are in no bin and are not scored.  Two regions that overlap, or a
+    region crossed with a convective mask, are unions of atoms: states are kept per atom
+    (their leading axis) and pooled per bin afterwards.
+    """
+
+    index: NDArray[np.int32]
+    atoms: Mapping[str, tuple[int, ...]]
+    count: int
+
+    @classmethod
+    def whole(cls, shape: tuple[int, ...], name: str = "all") -> Bins:
+        """One bin with every point."""
+        return cls(np.zeros(shape, np.int32), MappingProxyType({name: (0,)}), 1)
+
+    @classmethod
+    def from_masks(cls, masks: Mapping[str, NDArray[np.bool_]]) -> Bins:
+        """Bins that may overlap.
+
+        All `2**n` combinations are numbered, present or not, so that states of different
+        days (whose convective masks differ) share one layout.  At most 10 masks.
+        """
+        if len(masks) > 10:
+            raise ValueError(f"{len(masks)} masks; at most 10 may overlap in one pass")
+        code = np.zeros(next(iter(masks.values())).shape, np.int32)
+        for bit, mask in enumerate(masks.values()):
+            code += mask.astype(np.int32) << bit
+        total = (1 << len(masks)) - 1
+        atoms = {
+            name: tuple(atom - 1 for atom in range(1, total + 1) if atom >> bit & 1)
+            for bit, name in enumerate(masks)
+        }
+        return cls(code - 1, MappingProxyType(atoms), total)
+
+    def pool(self, state: State, name: str) -> State:
+        """The state of one named bin, without the atom axis."""
+        return state.pool(self.atoms[name])
