@@ -57,8 +57,10 @@ class Perceptual(Term[PerceptualSettings]):
     settings_type = PerceptualSettings
 
     def __init__(self, settings: Mapping[str, object]) -> None:
+        """The features stand in a list so that they are no part of the model's weights."""
         super().__init__(settings)
-        self._features = [_features(self.settings)]
+        with torch.device("cpu"):
+            self._features = [_features(self.settings)]
 
     def forward(self, fields: Fields) -> Tensor:
         """The loss of a prediction; missing target cells look equal in both."""

@@ -1,0 +1,1 @@
+"""Forecasters that do not train: some need nothing, some a fit on the training period."""
