@@ -9,16 +9,17 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Final
 
 from wxreg.canonical import digest
 from wxreg.errors import UsageError
 
+if TYPE_CHECKING:  # numpy is loaded only where fields are hashed: files need none of it
+    import numpy as np
+    from numpy.typing import NDArray
+
 _FIELD: Final = b"wxreg-field-1\0"
-_NAN_BITS: Final = np.uint32(0x7FC00000)
+_NAN_BITS: Final = 0x7FC00000
 
 
 @dataclass(frozen=True, order=True)
@@ -103,6 +104,8 @@ def field_digest(values: NDArray[Any]) -> str:
 
 def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
     """The values as little-endian float32 with one zero and one NaN."""
+    import numpy as np
+
     with np.errstate(over="ignore"):
         narrow = values.astype("<f4", order="C")
     missing = np.isnan(narrow)
