@@ -137,13 +137,17 @@ class Library:
                 raise FileFaults(faults) from error
         return found
 
-    def variables(self, dataset: str) -> Mapping[str, VariableEntry]:
-        """The variable table of a dataset by canonical name."""
+    def entries(self, dataset: str) -> tuple[VariableEntry, ...]:
+        """The variable table of a dataset; an id stands twice where its selector changed."""
         table = self.description(dataset).variables
         file = self.root / "catalog" / dataset / "variables.yaml"
         if not table and file.exists():
             table = self.parse(file, self.values(file), VariableTable).variables
-        return {entry.id: entry for entry in table}
+        return table
+
+    def variables(self, dataset: str) -> Mapping[str, VariableEntry]:
+        """The variable table of a dataset by canonical name, in its newest form."""
+        return {entry.id: entry for entry in self.entries(dataset)}
 
     def versions(self, dataset: str) -> tuple[str, ...]:
         """The names of a dataset's versions, sorted."""
