@@ -88,5 +88,6 @@ def _title(library: Library, kind: str, name: str) -> dict[str, Any]:
         values = values.get("metadata", {}).get("reg", {})
     if kind == "card":
         return {"title": values.get("intended", "")[:80]}
-    shown = {"task": values["task"]} if kind == "model" and "task" in values else {}
-    return {**shown, "title": values.get("title", "")}
+    if kind == "model":
+        return {"base": values.get("base", ""), "title": values.get("title", "")}
+    return {"title": values.get("title", "")}

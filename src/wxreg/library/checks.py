@@ -22,31 +22,39 @@ from wxreg.specs.units import conversion
 def check(library: Library) -> tuple[Finding, ...]:
     """All findings of a workspace, errors first."""
     findings: list[Finding] = []
-    findings += _guarded(partial(_lexicon, library))
+    findings += _guarded("catalog/lexicon.yaml", partial(_lexicon, library))
     for dataset in library.ids("dataset"):
-        findings += _guarded(partial(_dataset, library, dataset))
-        for version in _listed(findings, partial(library.versions, dataset)):
-            findings += _guarded(partial(_version, library, DataRef(dataset, version)))
+        file = f"catalog/{dataset}.yaml"
+        findings += _guarded(file, partial(_dataset, library, dataset))
+        for version in _listed(findings, file, partial(library.versions, dataset)):
+            file = f"catalog/{dataset}/versions/{version}.yaml"
+            findings += _guarded(file, partial(_version, library, DataRef(dataset, version)))
     for name in library.ids("model"):
-        for scale in (None, *_listed(findings, partial(library.scales, name))):
-            findings += _guarded(partial(_model, library, name, scale))
+        file = f"registry/models/{name}.yaml"
+        scales = _listed(findings, file, partial(library.scales, name))
+        if not scales:
+            findings += _guarded(file, partial(_model, library, name, None))
+        for scale in scales:
+            findings += _guarded(file, partial(_model, library, name, scale))
     findings += _entries(library)
     unique = dict.fromkeys(findings)
     return tuple(sorted(unique, key=lambda found: (found.severity != "error", found.where)))
 
 
-def _guarded(step: Callable[[], Iterable[Finding]]) -> list[Finding]:
+def _guarded(where: str, step: Callable[[], Iterable[Finding]]) -> list[Finding]:
     try:
         return list(step())
     except RegError as error:
-        return list(as_findings(error))
+        return list(as_findings(error, where))
 
 
-def _listed(findings: list[Finding], step: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+def _listed(
+    findings: list[Finding], where: str, step: Callable[[], tuple[str, ...]]
+) -> tuple[str, ...]:
     try:
         return step()
     except RegError as error:
-        findings += as_findings(error)
+        findings += as_findings(error, where)
         return ()
 
 
@@ -107,7 +115,7 @@ def _version(library: Library, ref: DataRef) -> Iterator[Finding]:
     yield from _pin(library, ref, version)
     folder = library.root / "catalog" / "stats" / ref.dataset / str(ref.version)
     for file in sorted(folder.glob("*.yaml")):
-        yield from _guarded(partial(_statistics, library, ref, file.stem, version))
+        yield from _guarded(str(file), partial(_statistics, library, ref, file.stem, version))
 
 
 def _pin(library: Library, ref: DataRef, version: Version) -> Iterator[Finding]:
@@ -163,13 +171,15 @@ def _model(library: Library, name: str, scale: str | None) -> Iterator[Finding]:
 
 def _entries(library: Library) -> Iterator[Finding]:
     for name in library.ids("protocol"):
-        yield from _guarded(partial(_protocol, library, name))
+        yield from _guarded(f"registry/protocols/{name}.yaml", partial(_protocol, library, name))
     for name in library.ids("case"):
-        yield from _guarded(partial(_cases, library, name))
+        yield from _guarded(f"registry/cases/{name}.yaml", partial(_cases, library, name))
     for name in library.ids("experiment"):
-        yield from _guarded(partial(_experiment, library, name))
+        yield from _guarded(
+            f"registry/experiments/{name}.yaml", partial(_experiment, library, name)
+        )
     for name in library.ids("card"):
-        yield from _guarded(partial(_card, library, name))
+        yield from _guarded(f"cards/{name}.yaml", partial(_card, library, name))
 
 
 def _protocol(library: Library, name: str) -> Iterator[Finding]:

@@ -45,12 +45,12 @@ class FileFaults(UsageError):
         return (FileFaults, (self.findings,))
 
 
-def as_findings(error: RegError) -> tuple[Finding, ...]:
+def as_findings(error: RegError, where: str) -> tuple[Finding, ...]:
     """An error as findings: one for each fault of a file, else the error itself."""
     if isinstance(error, FileFaults):
         return error.findings
     remedy = error.hint or "mend the file"
-    return (Finding("error", error.code, error.where or "workspace", error.message, remedy),)
+    return (Finding("error", error.code, error.where or where, error.message, remedy),)
 
 
 def _place(detail: ErrorDetails) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from pydantic.json_schema import PydanticJsonSchemaWarning
 
 from wxreg.ids import not_found
 from wxreg.specs.base import Spec
@@ -50,14 +53,21 @@ def schema(kind: str) -> dict[str, Any]:
     return _titled(_SPECS[kind], kind)
 
 
+def _of(spec: type[Spec]) -> dict[str, Any]:
+    """The schema of a spec; its empty frozen mappings have no JSON default, which is no fault."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PydanticJsonSchemaWarning)
+        return spec.model_json_schema()
+
+
 def _titled(spec: type[Spec], kind: str) -> dict[str, Any]:
-    made = spec.model_json_schema()
+    made = _of(spec)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": kind}
 
 
 def _catalog() -> dict[str, Any]:
     """An Intake catalog whose ``metadata.reg`` is our description of the dataset."""
-    description, source = Description.model_json_schema(), Source.model_json_schema()
+    description, source = _of(Description), _of(Source)
     definitions = {**source.pop("$defs", {}), **description.pop("$defs", {})}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,0 +1,150 @@
+"""The Lightning module: one optimizer step is a law of (seed, step), so it can be resumed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from wxreg.data.batches import WindowBatch
+from wxreg.errors import Incompatible
+from wxreg.models.forecaster import Forecaster
+from wxreg.runs.progress import TrainingProgress
+from wxreg.specs.model import Schedule, Training
+
+_MIX = 0x9E3779B97F4A7C15
+_WORD = 2**63
+
+
+def batch_seed(seed: int, epoch: int, batch: int, rank: int) -> int:
+    """One seed for every (seed, epoch, batch, rank), far from its neighbours'."""
+    mixed = seed
+    for part in (epoch, batch, rank):
+        mixed = (mixed ^ (part + 1)) * _MIX % _WORD
+        mixed ^= mixed >> 29
+    return mixed
+
+
+def rate_factor(schedule: Schedule, step: int, steps: int, cuts: int) -> float:
+    """The share of the learning rate at an optimizer step; ``cuts`` are those of a plateau."""
+    if step < schedule.warmup:
+        return (step + 1) / schedule.warmup
+    if schedule.name == "plateau":
+        return max(float(0.5**cuts), schedule.floor)
+    if schedule.name == "constant":
+        return 1.0
+    done = min(1.0, (step - schedule.warmup) / max(1, steps - schedule.warmup))
+    falling = 1 - done if schedule.name == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+    return schedule.floor + (1 - schedule.floor) * falling
+
+
+class TrainingModule(lightning.LightningModule):
+    """A forecaster with its optimizer, schedule and averaged weights."""
+
+    def __init__(
+        self, forecaster: Forecaster, training: Training, seed: int, steps: int, per_epoch: int
+    ) -> None:
+        super().__init__()
+        self.forecaster = forecaster
+        self.training_settings = training
+        self.seed = seed
+        self.steps = steps
+        self.per_epoch = per_epoch
+        self.step = 0
+        """Optimizer steps that are done."""
+        self.cuts = 0
+        self.progress = TrainingProgress()
+        self.averaged: dict[str, Tensor] = {}
+        if training.ema is not None:
+            self.averaged = {k: v.detach().clone() for k, v in forecaster.state_dict().items()}
+
+    def training_step(self, batch: WindowBatch, batch_idx: int) -> Tensor:
+        """The loss of one part of a global batch; every draw is reseeded here."""
+        epoch, within = divmod(self.step, self.per_epoch)
+        part = self._part
+        number = within * self.training_settings.accumulate + part
+        seed = batch_seed(self.seed, epoch, number, self.global_rank)
+        torch.manual_seed(seed)
+        generator = torch.Generator(device=self.device).manual_seed(seed)
+        report = self.forecaster.loss(batch, generator)
+        value = float(report.total.detach())
+        if not math.isfinite(value):
+            raise not_finite(value, batch, epoch, number)
+        self.progress.add(value, report.terms, len(batch))
+        self._part = (part + 1) % self.training_settings.accumulate
+        return report.total
+
+    _part = 0
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The declared optimizer over the weights that are not frozen."""
+        return make_optimizer(self.forecaster, self.training_settings)
+
+    def optimizer_step(
+        self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None
+    ) -> None:
+        """One step at the rate of the schedule, then the averaged weights."""
+        settings = self.training_settings
+        factor = rate_factor(settings.schedule, self.step, self.steps, self.cuts)
+        for group in optimizer.param_groups:
+            group["lr"] = settings.optimiser.rate * factor
+        optimizer.step(closure=optimizer_closure)
+        self.step += 1
+        self._average()
+
+    def _average(self) -> None:
+        decay = self.training_settings.ema
+        if decay is None:
+            return
+        decay = min(decay, (1 + self.step) / (10 + self.step))
+        for name, value in self.forecaster.state_dict().items():
+            mean = self.averaged[name]
+            if mean.dtype.is_floating_point:
+                mean.lerp_(value.detach(), 1 - decay)
+            else:
+                mean.copy_(value)
+
+    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
+        """Batches know how to move."""
+        return batch.to(device)
+
+    def chosen_state(self) -> Mapping[str, Tensor]:
+        """The weights that the plan says are the checkpoint."""
+        if self.training_settings.weights == "ema":
+            return self.averaged
+        return self.forecaster.state_dict()
+
+
+def make_optimizer(network: nn.Module, training: Training) -> torch.optim.Optimizer:
+    """The optimizer that the entry declares."""
+    settings = training.optimiser
+    trained = [weights for weights in network.parameters() if weights.requires_grad]
+    if settings.name == "sgd":
+        return torch.optim.SGD(
+            trained, lr=settings.rate, momentum=settings.betas[0], weight_decay=settings.decay
+        )
+    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+    return kind(trained, lr=settings.rate, betas=settings.betas, weight_decay=settings.decay)
+
+
+def not_finite(value: float, batch: WindowBatch, epoch: int, number: int) -> Incompatible:
+    """The error for a loss that is no number, naming the windows of the batch."""
+    times = ", ".join(f"{time:.0f}" for time in batch.time.tolist()[:4])
+    bad = [
+        name
+        for name, tensor in (("inputs", batch.inputs), ("targets", batch.target))
+        if tensor is not None and not bool(torch.isfinite(tensor).all())
+    ]
+    where = f"epoch {epoch + 1}, batch {number}, windows {batch.windows.tolist()[:8]}"
+    return Incompatible(
+        "REG-460",
+        f"the loss became {value} at initial times {times} (seconds since 1970)"
+        + (f"; the {' and '.join(bad)} hold values that are not finite" if bad else ""),
+        where=where,
+        hint="the last good state is kept: lower training.optimiser.rate or set training.clip, "
+        "then `reg train --resume`",
+    )
