@@ -85,6 +85,7 @@ CODES: Final = MappingProxyType(
         "REG-580": "a dataset version is damaged and no remote has it whole",
         "REG-535": "the times of a store or of several files contradict each other",
         "REG-536": "a source file is damaged",
+        "REG-537": "a store does not say what made it",
         "REG-530": "a data file is damaged or cut short",
         "REG-531": "several messages or times match where one must",
         "REG-542": "the weights of a perceptual network are not the declared ones",
@@ -96,6 +97,7 @@ CODES: Final = MappingProxyType(
         "REG-621": "the ledger has a run of that id already",
         "REG-622": "the run has ended already",
         "REG-680": "a released dataset version cannot change",
+        "REG-538": "a forecast lacks fields",
         "REG-635": "a forecast is still being written or was left unfinished",
         "REG-630": "a store is being prepared by another process",
         # 7xx external

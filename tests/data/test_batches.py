@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
 from tiny_stores import hours, write_store
+
 from wxreg.data.batches import BatchSource, WindowLoader
 from wxreg.data.order import Order
 from wxreg.data.samples import LoaderSettings, View
