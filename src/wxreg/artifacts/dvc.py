@@ -13,7 +13,7 @@ import logging
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from wxreg.artifacts.layout import Layout
 from wxreg.artifacts.sealing import storage_errors, write_text
 from wxreg.artifacts.stat_manifest import is_unchanged, remember_whole
 from wxreg.canonical import short
-from wxreg.errors import Conflict, ExternalError, IntegrityError, NotFound
+from wxreg.errors import Conflict, ExternalError, IntegrityError, NotFound, StorageError
 from wxreg.ids import near_names
 
 CHECKPOINTS: Final = "checkpoints"
@@ -105,7 +105,7 @@ def add_version(root: Path, dataset: str, version: str) -> AddReport:
         raise NotFound("REG-301", "there is no such folder", where=str(folder), hint=hint)
     tree = tree_digest(folder)
     with _repository(root) as repo:
-        repo.add([str(folder)])
+        _ask(root, lambda: repo.add([str(folder)]))
     remember_whole(folder, layout.stat_manifest(dataset, version), tree.digest)
     return AddReport(pin, tree.digest, len(tree.files), tree.bytes)
 
@@ -130,7 +130,7 @@ def push_version(root: Path, dataset: str, version: str) -> int:
     """Send a version's bytes to its remote; returns how many objects were new there."""
     pin = _find_pin(Layout(root), dataset, version)
     with _repository(root) as repo:
-        return int(repo.push([str(pin)]))
+        return int(_ask(root, lambda: repo.push([str(pin)])))
 
 
 def _find_pin(layout: Layout, dataset: str, version: str) -> Path:
@@ -160,33 +160,35 @@ def _git(root: Path, *words: str) -> str:
 
 @contextmanager
 def _repository(root: Path) -> Iterator[Any]:
-    """DVC's repository, quiet, with its own notes kept inside the workspace."""
-    from dvc.exceptions import DvcException
+    """DVC's repository, silent, with its own notes kept inside the workspace."""
     from dvc.repo import Repo
 
     for name in ("dvc", "dvc_data", "dvc_objects"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     config = {"core": {"site_cache_dir": str(root / ".dvc" / "tmp" / "site")}}
+    repo = _ask(root, lambda: Repo(str(root), config=config))
+    with repo:
+        yield repo
+
+
+def _ask(root: Path, job: Callable[[], Any]) -> Any:
+    """Let DVC do one thing; whatever its code or a remote's library raises is outside wxreg."""
     try:
-        with (
-            redirect_stdout(sys.stderr),
-            storage_errors(root),
-            Repo(str(root), config=config) as repo,
-        ):
-            yield repo
-    except DvcException as error:
+        with redirect_stdout(sys.stderr), storage_errors(root):
+            return job()
+    except StorageError:
+        raise
+    except Exception as error:
         hint = "`reg doctor` shows the remotes and what each needs"
         raise ExternalError("REG-780", f"DVC: {error}", where=str(root), hint=hint) from error
 
 
-def _pull(repo: Any, pin: Path) -> str | None:
+def _pull(repo: Any, pin: Path) -> ExternalError | None:
     """Pull one pin; what failed, if anything did, is judged once repair was tried."""
-    from dvc.exceptions import CheckoutError, DownloadError
-
     try:
-        repo.pull([str(pin)], force=True)
-    except (CheckoutError, DownloadError) as error:
-        return str(error)
+        _ask(Path(repo.root_dir), lambda: repo.pull([str(pin)], force=True))
+    except ExternalError as error:
+        return error
     return None
 
 
@@ -199,17 +201,23 @@ def _listing(repo: Any, pin: Path) -> dict[str, str]:
     (out,) = yaml.safe_load(pin.read_text(encoding="utf-8"))["outs"]
     md5 = out["md5"]
     listing = {f"the list of files ({pin.name})": md5}
-    for store in _stores(repo, out.get("remote")):
+    content = _ask(Path(repo.root_dir), lambda: _stored(repo, out.get("remote"), md5))
+    return listing | {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
+
+
+def _stored(repo: Any, remote: str | None, md5: str) -> bytes:
+    """The stored list of files, from the cache or else the remote; empty JSON if neither has it."""
+    stores: tuple[Callable[[], Any], ...] = (
+        lambda: repo.cache.local,
+        lambda: repo.cloud.get_remote_odb(remote),
+    )
+    for find in stores:
+        store = find()
         place = store.oid_to_path(md5)
-        content = store.fs.fs.cat_file(place) if store.fs.exists(place) else b""
+        content: bytes = store.fs.fs.cat_file(place) if store.fs.exists(place) else b""
         if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5.split(".")[0]:
-            return listing | {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
-    return listing
-
-
-def _stores(repo: Any, remote: str | None) -> Iterator[Any]:
-    yield repo.cache.local
-    yield repo.cloud.get_remote_odb(remote)
+            return content
+    return b"[]"
 
 
 def _drop_damaged(repo: Any, pin: Path, folder: Path) -> tuple[str, ...]:
@@ -224,7 +232,7 @@ def _drop_damaged(repo: Any, pin: Path, folder: Path) -> tuple[str, ...]:
 
 
 def _unrepaired(
-    repo: Any, pin: Path, folder: Path, digest: str, failure: str | None
+    repo: Any, pin: Path, folder: Path, digest: str, failure: ExternalError | None
 ) -> IntegrityError | ExternalError:
     lost = [
         path
@@ -236,7 +244,7 @@ def _unrepaired(
         hint = "push them again from a workspace that has them whole, then pull"
         return IntegrityError("REG-580", what, where=str(pin), hint=hint)
     if failure is not None:
-        return ExternalError("REG-780", f"DVC: {failure}", where=str(pin))
+        return failure
     found = short(tree_digest(folder).digest)
     what = f"the pinned bytes have the digest {found}, and the catalog says {short(digest)}"
     hint = "a released version was changed, in its pin or in its catalog entry: see git log"
