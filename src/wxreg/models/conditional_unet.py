@@ -1,4 +1,8 @@
-"""A small U-Net whose blocks are steered by numbers: the lead, and the noise level if any."""
+"""A small U-Net whose blocks are steered by numbers: the lead, and the noise level if any.
+
+Nothing is normalised over the grid: constant fields keep their meaning, and a cell's forecast
+does not depend on how large the tile around it is.  Blocks begin as the identity instead.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +23,17 @@ class SteeredBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, steering: int) -> None:
         super().__init__()
-        self.first_norm = nn.GroupNorm(math.gcd(inputs, 4), inputs)
         self.first = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.steer = nn.Linear(steering, 2 * outputs)
-        self.second_norm = nn.GroupNorm(math.gcd(outputs, 4), outputs)
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.carry = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
         nn.init.zeros_(self.second.weight)
 
     def forward(self, fields: Tensor, vector: Tensor) -> Tensor:
         """``(N, inputs, Y, X)`` and ``(N, steering)`` to ``(N, outputs, Y, X)``."""
-        change = self.first(functional.silu(self.first_norm(fields)))
+        change = self.first(functional.silu(fields))
         scale, shift = self.steer(vector)[..., None, None].chunk(2, dim=1)
-        change = functional.silu(self.second_norm(change) * (1 + scale) + shift)
+        change = functional.silu(change * (1 + scale) + shift)
         return torch.as_tensor(self.carry(fields) + self.second(change))
 
 
@@ -64,7 +66,6 @@ class ConditionalUNet(nn.Module):
             _level(below + width, width, blocks)
             for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
-        self.norm = nn.GroupNorm(math.gcd(base, 4), base)
         self.head = nn.Conv2d(base, outputs, 3, padding=1)
         nn.init.zeros_(self.head.weight)
 
@@ -82,7 +83,7 @@ class ConditionalUNet(nn.Module):
         for stage in self.up:
             fields = functional.interpolate(fields, scale_factor=2.0, mode="nearest")
             fields = _through(stage, torch.cat([fields, skips.pop()], dim=1), vector)
-        return torch.as_tensor(self.head(functional.silu(self.norm(fields))))
+        return torch.as_tensor(self.head(functional.silu(fields)))
 
 
 def _level(inputs: int, outputs: int, blocks: int) -> nn.ModuleList:
