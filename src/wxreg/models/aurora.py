@@ -33,7 +33,7 @@ class AuroraForecaster(Forecaster):
         )  # fmt: skip
         _check_targets(blueprint)
         self.layout = _with_levels(lay_out(blueprint.inputs))
-        self.grid = AuroraGrid.fit(blueprint.target_shape, self.settings)
+        AuroraGrid.fit(blueprint.target_shape, self.settings)
         self.space = ResidualSpace(blueprint)
         self.losses = CombinedLoss(blueprint.losses, blueprint.targets)
         self.numbers = aurora_statistics(
@@ -78,12 +78,14 @@ class AuroraForecaster(Forecaster):
 
     def _one_lead(self, batch: Batch, lead_hours: Tensor) -> Tensor:
         """The normalised forecast at one lead of each sample: ``(B, D, Y, X)``."""
+        rows, columns = batch.inputs.shape[-2:]
+        grid = AuroraGrid.fit((rows, columns), self.settings)
         transformed = self.space.inputs.transform(batch.inputs, batch.input_mask)
-        given = to_aurora(batch, transformed, self.layout, self.blueprint.statics, self.grid)
+        given = to_aurora(batch, transformed, self.layout, self.blueprint.statics, grid)
         with self.numbers.in_force():
             forecast = self.network(given, lead_times=lead_hours.to(torch.float32))
-        planes = to_planes(forecast, self.layout, self.grid)[:, self.order]
-        return (planes - self.space.targets.mean) / self.space.targets.std
+        planes = to_planes(forecast, self.layout, grid)[:, self.order]
+        return torch.as_tensor((planes - self.space.targets.mean) / self.space.targets.std)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossReport:
         """The declared losses of the scaled changes."""
