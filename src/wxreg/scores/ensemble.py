@@ -133,7 +133,9 @@ class EnsembleScores:
         parts = EnsembleParts.zero(bins.count, members, len(self.thresholds))
         for part in _engine(self.engine)(*fields, bins.count, images, self.threads):
             parts.add(part)
-        return parts.state(weights is None), images.reshape(len(images), *(truth.shape if maps else (0,)))
+        return parts.state(weights is None), images.reshape(
+            len(images), *(truth.shape if maps else (0,))
+        )
 
 
 def _engine(name: Engine) -> Any:

@@ -51,7 +51,12 @@ def ensemble_range(
         n = min(TILE, stop - first)
         observed = truth[first : first + n]
         size, mean, distance = scratch[0, :n], scratch[1, :n], scratch[2, :n]
-        squares, below, equal, pairs = scratch[3, :n], scratch[4, :n], scratch[5, :n], scratch[6, :n]
+        squares, below, equal, pairs = (
+            scratch[3, :n],
+            scratch[4, :n],
+            scratch[5, :n],
+            scratch[6, :n],
+        )
         load_tile(forecast, first, observed, tile)
         for t in range(thresholds.size):
             count_above(forecast, first, thresholds[t], above[t, :n])
@@ -63,9 +68,7 @@ def ensemble_range(
         sort_tile(tile, network, n)
         pair_sums(tile, size, mean, pairs, whole)
         if whole and _uniform(observed, index, first):
-            _add_tile(
-                weights, index, first, members, mean, distance, squares, pairs, sums, numbers
-            )
+            _add_tile(weights, index, first, members, mean, distance, squares, pairs, sums, numbers)
         else:
             _add_moments(
                 observed, weights, index, first, size, mean, distance, squares, pairs, sums, numbers

@@ -74,7 +74,9 @@ class MemberScores:
         arrays: dict[str, Any] = {name: moments[..., i] for i, name in enumerate(MOMENTS)}
         arrays["contingency"] = counts
         arrays["weighted_contingency"] = counts.astype(float) if weights is None else weighted
-        arrays["count"] = counts[..., 0, :].sum(-1) if self.thresholds else _counts(rows, truth, bins)
+        arrays["count"] = (
+            counts[..., 0, :].sum(-1) if self.thresholds else _counts(rows, truth, bins)
+        )
         return State(arrays)
 
 
