@@ -35,7 +35,10 @@ class ChangeForecaster(Forecaster):
             return self.space.decode(scaled, base, batch.lead_hours)
 
         changes = self.changes(batch, history)
-        return self.losses(Fields(changes, target, mask, self.blueprint.targets, physical))
+        report: LossReport = self.losses(
+            Fields(changes, target, mask, self.blueprint.targets, physical)
+        )
+        return report
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
         """The one forecast, repeated for each member."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wxreg.models.change_forecaster import ChangeForecaster
-from wxreg.models.convolution_blocks import pad_to_multiple
+from wxreg.models.convolution_blocks import pad_to_multiple, silent
 from wxreg.models.forecaster import Batch, Blueprint
 from wxreg.models.nowcasting_settings import ConvLSTMSettings
 from wxreg.models.settings import parse_settings
@@ -56,9 +56,8 @@ class ConvLSTMNetwork(nn.Module):
         self.writers = nn.ModuleList(
             ConvLSTMCell(hidden, hidden, settings.kernel) for _ in range(settings.layers)
         )
-        self.head = nn.Conv2d(hidden, targets * stride**2, 3, padding=1)
+        self.head = silent(nn.Conv2d(hidden, targets * stride**2, 3, padding=1))
         self.lift = nn.PixelShuffle(stride)
-        nn.init.zeros_(self.head.weight)
 
     def forward(self, frames: Tensor) -> Tensor:
         """``(B, H, C, Y, X)`` to ``(B, L, D, Y, X)``, each lead continuing the one before."""
@@ -68,7 +67,7 @@ class ConvLSTMNetwork(nn.Module):
         for step in range(frames.shape[1]):
             _advance(self.readers, embedded[:, step], states)
         shown = embedded[:, -1]
-        change = 0.0
+        change = frames.new_zeros(())
         leads: list[Tensor] = []
         for _ in range(self.leads):
             shown = _advance(self.writers, shown, states)

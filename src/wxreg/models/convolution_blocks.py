@@ -90,6 +90,14 @@ class ResidualConvolution(nn.Module):
         return functional.relu(self.carry(fields) + self.change(fields))
 
 
+def silent(layer: nn.Conv2d) -> nn.Conv2d:
+    """The layer with zero weights: an untrained network then adds nothing to its starting point."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
 def pad_to_multiple(fields: Tensor, multiple: int) -> tuple[Tensor, Crop]:
     """Repeat the edges until both sides divide by ``multiple``; the crop undoes it."""
     height, width = fields.shape[-2:]

@@ -58,7 +58,8 @@ class CorrDiff(Forecaster):
         denoising = self.diffusion.loss(
             left, fields.mask[:, 0], told, no_lead(told), generator
         )  # fmt: skip
-        return self.losses(fields, {DENOISING: denoising})
+        report: LossReport = self.losses(fields, {DENOISING: denoising})
+        return report
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
         """The mean once for all members, and for each a draw of what it leaves."""
@@ -68,7 +69,7 @@ class CorrDiff(Forecaster):
         start = noise.normal(tuple(mean.shape[1:]), mean)
         left = self.draw(start, told, noise)
         physical = self.space.decode(for_members(mean, members) + left, for_members(base, members))
-        return physical.unflatten(0, (-1, members))[:, :, None]
+        return torch.unflatten(physical, 0, (-1, members))[:, :, None]
 
     def draw(self, start: Tensor, told: Tensor, noise: Noise) -> Tensor:
         """What the mean leaves, from unit noise; further noise is there for those who need it."""

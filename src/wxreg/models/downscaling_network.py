@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wxreg.models.convolution_blocks import ResidualConvolution, group_norm, pad_to_multiple
+from wxreg.models.convolution_blocks import ResidualConvolution, group_norm, pad_to_multiple, silent
 from wxreg.models.forecaster import Noise
 from wxreg.models.stochastic_layers import ChannelDropout, PlainConvolution, VariationalConvolution
 
@@ -58,8 +58,7 @@ class DownscalingNetwork(nn.Module):
         self.decoders = nn.ModuleList(
             DecoderLevel(width, dropout, convolution) for width in widths[:levels][::-1]
         )
-        self.head = nn.Conv2d(base, outputs, 1)
-        nn.init.zeros_(self.head.weight)
+        self.head = silent(nn.Conv2d(base, outputs, 1))
 
     def forward(self, fields: Tensor, noise: Noise | None = None) -> Tensor:
         """``(B, inputs, Y, X)`` to ``(B, outputs, Y, X)``; without noise nothing is random."""

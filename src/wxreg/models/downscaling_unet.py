@@ -58,7 +58,10 @@ class DownscalingUNet(Forecaster):
         base = self.space.base(batch)
         noise = GeneratorNoise(generator) if self.alive else None
         departures, spread = self.predict(self.space.planes(batch), noise)
-        return self.losses(self.space.fields(batch, base, departures, spread), self.own_losses())
+        report: LossReport = self.losses(
+            self.space.fields(batch, base, departures, spread), self.own_losses()
+        )
+        return report
 
     def own_losses(self) -> dict[str, Tensor]:
         """Terms that only this architecture can compute."""
@@ -73,4 +76,4 @@ class DownscalingUNet(Forecaster):
             draws = noise.normal(tuple(departures.shape[1:]), departures)
             departures = departures + spread.exp() * draws
         physical = self.space.decode(departures, base)
-        return physical.unflatten(0, (-1, members))[:, :, None]
+        return torch.unflatten(physical, 0, (-1, members))[:, :, None]

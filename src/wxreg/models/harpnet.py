@@ -50,9 +50,9 @@ class Harpnet(Forecaster):
         planes, base = self.space.planes(batch), self.space.base(batch)
         predicted = self.network(planes, GeneratorNoise(generator))
         fields = self.space.fields(batch, base, predicted, halo=self.halo)
-        if not self.continuous:
-            return self.losses(fields)
-        return self.losses(fields, {CONTINUITY: self.disagreement(planes, fields.mask[:, 0])})
+        own = {CONTINUITY: self.disagreement(planes, fields.mask[:, 0])} if self.continuous else {}
+        report: LossReport = self.losses(fields, own)
+        return report
 
     def disagreement(self, planes: Tensor, mask: Tensor) -> Tensor:
         """How much the left and right three quarters of a tile differ where they overlap."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wxreg.models.convolution_blocks import PlaceNorm, ResidualConvolution, pad_to_multiple
+from wxreg.models.convolution_blocks import PlaceNorm, ResidualConvolution, pad_to_multiple, silent
 from wxreg.models.forecaster import Noise
 from wxreg.models.stochastic_layers import ChannelDropout
 
@@ -66,8 +66,7 @@ class HarpNetwork(nn.Module):
             DecoderStep(width, rate)
             for width, rate in zip(widths[:levels][::-1], rates, strict=True)
         )
-        self.head = nn.Conv2d(base, outputs, 1)
-        nn.init.zeros_(self.head.weight)
+        self.head = silent(nn.Conv2d(base, outputs, 1))
 
     def forward(self, fields: Tensor, noise: Noise | None = None) -> Tensor:
         """``(B, inputs, Y, X)`` to ``(B, outputs, Y, X)``; dropout acts only with ``noise``."""

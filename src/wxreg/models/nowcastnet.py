@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wxreg.models.change_forecaster import ChangeForecaster
+from wxreg.models.convolution_blocks import silent
 from wxreg.models.forecaster import Batch, Blueprint
 from wxreg.models.nowcasting_settings import NowcastNetSettings
 from wxreg.models.settings import parse_settings
@@ -33,8 +34,7 @@ class NowcastNetwork(nn.Module):
                 widths[:-1], widths[1:], settings.dilations, strict=True
             )
         )
-        self.combine = nn.Conv2d(base * history, leads * targets, 1)
-        nn.init.zeros_(self.combine.weight)
+        self.combine = silent(nn.Conv2d(base * history, leads * targets, 1))
         self.leads = leads
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class NowcastNetwork(nn.Module):
         hidden = frames.transpose(1, 2)
         for convolution in self.convolutions:
             hidden = functional.relu(convolution(hidden))
-        return torch.as_tensor(self.combine(hidden.flatten(1, 2))).unflatten(1, (self.leads, -1))
+        return torch.unflatten(self.combine(hidden.flatten(1, 2)), 1, (self.leads, -1))
 
 
 class NowcastNet(ChangeForecaster):

@@ -43,7 +43,7 @@ class RadarSynthesis(Forecaster):
     def predict(self, batch: Batch) -> Tensor:
         """The normalised radar fields ``(B, L, D, Y, X)``."""
         frames = self.inputs.normalise(batch.inputs, batch.input_mask).flatten(1, 2)
-        return torch.as_tensor(self.network(frames)).unflatten(1, (self.blueprint.leads, -1))
+        return torch.unflatten(self.network(frames), 1, (self.blueprint.leads, -1))
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossReport:
         """The declared losses of the normalised fields."""
@@ -51,9 +51,10 @@ class RadarSynthesis(Forecaster):
             raise ValueError("this batch has no target to learn from")
         mask = batch.target_mask & torch.isfinite(batch.target)
         target = self.targets.normalise(batch.target, mask)
-        return self.losses(
+        report: LossReport = self.losses(
             Fields(self.predict(batch), target, mask, self.blueprint.targets, self.targets.invert)
         )
+        return report
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
         """The one field, repeated for each member."""

@@ -52,7 +52,7 @@ class SuperResolutionDiffusion(Forecaster):
         start = noise.normal((base.shape[1], *base.shape[-2:]), base)
         departures = self.diffusion.draw(start, told, no_lead(told))
         physical = self.space.decode(departures, for_members(base, members))
-        return physical.unflatten(0, (-1, members))[:, :, None]
+        return torch.unflatten(physical, 0, (-1, members))[:, :, None]
 
 
 def no_lead(rows: Tensor) -> Tensor:

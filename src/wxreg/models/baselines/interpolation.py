@@ -25,8 +25,6 @@ def grid_factor(blueprint: Blueprint) -> int:
 def interpolate_real(coarse: Tensor, factor: int) -> Tensor:
     """Bilinear, each weight shared among the real neighbours; NaN only within missing cells."""
     missing = coarse.isnan()
-    if not bool(missing.any()):
-        return upsample(coarse, factor)
     weights = upsample((~missing).to(coarse.dtype), factor)
     values = upsample(coarse.nan_to_num(0.0), factor)
     hidden = missing.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
