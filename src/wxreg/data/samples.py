@@ -79,6 +79,16 @@ class Samples:
     lon: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Place:
+    """Coordinates of the rows and columns of a grid, and latitude and longitude of its cells."""
+
+    y: NDArray[np.float64]
+    x: NDArray[np.float64]
+    lat: NDArray[np.float64]
+    lon: NDArray[np.float64]
+
+
 class SampleSource:
     """Reads the samples of a split."""
 
@@ -105,6 +115,12 @@ class SampleSource:
         """Rows and columns of the targets of one sample at the finest scale."""
         tile = self.settings.tile
         return self._targets.shape if tile is None else (tile.size, tile.size)
+
+    @property
+    def target_place(self) -> Place:
+        """Where the cells of the whole target grid lie."""
+        store = self._targets
+        return Place(store.y, store.x, store.lat, store.lon)
 
     @property
     def room(self) -> tuple[int, int] | None:

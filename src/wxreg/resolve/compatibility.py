@@ -245,4 +245,5 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = tuple(
 
 def refusals(match: Match) -> tuple[Refusal, ...]:
     """Every way in which a match breaks a rule."""
-    return tuple(Refusal(name, reason) for name, rule in RULES for reason in rule(match))
+    found = (Refusal(name, reason) for name, rule in RULES for reason in rule(match))
+    return tuple(dict.fromkeys(found))

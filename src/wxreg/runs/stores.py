@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wxreg.artifacts.layout import Layout
-from wxreg.data.batches import LoaderSettings, View
+from wxreg.data.samples import LoaderSettings, View
 from wxreg.leadtime import Duration
 from wxreg.library.loading import Library
 from wxreg.runs.preparing import prepared_store

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from wxreg.runs.environment import conditions
 from wxreg.runs.freezing import freeze_weights
 from wxreg.runs.locking import plan_lock
 from wxreg.runs.progress import Bar
-from wxreg.runs.recording import Run, recorded
+from wxreg.runs.recording import Run, recorded, reusable
 from wxreg.runs.resume import FILE, Best, Point, adopt, find_point, read_point
 from wxreg.runs.stores import loader_settings, ready_stores
 from wxreg.runs.training_loop import Between, Files, Steps, make_trainer, out_of_memory
@@ -58,6 +58,24 @@ class Trained:
     sha256: str
     metrics: dict[str, Any]
     reused: bool = False
+
+
+def train_or_reuse(
+    library: Library,
+    ledger: Ledger,
+    plan: TrainPlan,
+    options: TrainOptions,
+    note: Callable[[str], None],
+) -> Trained:
+    """The finished run of this plan, code and environment if there is one; else train."""
+    if not options.again and not options.resume:
+        record, why = reusable(ledger, plan)
+        if record is not None:
+            note(f"{record.id} trained this plan already; --again trains it once more")
+            return reused(library, record)
+        if why:
+            note(f"{why}: training again")
+    return train(library, ledger, plan, options)
 
 
 def train(library: Library, ledger: Ledger, plan: TrainPlan, options: TrainOptions) -> Trained:
@@ -181,7 +199,7 @@ def _validation(source: BatchSource, batch: int, limit: int | None) -> tuple[Win
     wanted = count if limit is None else min(count, limit * batch)
     chosen = np.linspace(0, count - 1, wanted).round().astype(np.int64)
     pieces = np.array_split(chosen, max(1, -(-wanted // batch)))
-    room = source.room
+    room = source.reading.room
     return tuple(
         source.batch(piece, None if room is None else np.zeros((len(piece), 2), np.int64))
         for piece in pieces
@@ -252,9 +270,7 @@ def _run(
         module.configure_optimizers = configure  # type: ignore[method-assign]
     trainer = make_trainer(plan, left, options.devices, accelerator, between)
     first, accumulate = module.step, plan.training.accumulate
-    module.train_dataloader = lambda: _loader(  # type: ignore[method-assign]
-        loaders.steps(module.global_rank, first, accumulate)
-    )
+    module.train_dataloader = lambda: _loader(loaders.steps(module.global_rank, first, accumulate))
     trainer.fit(module)
 
 

@@ -1,0 +1,99 @@
+"""Bringing a pinned dataset version to the canonical store that a plan reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wxreg.artifacts.dvc import pull_version
+from wxreg.artifacts.layout import Layout
+from wxreg.data.prepare import PreparePlan, Progress, prepare, store_is_current
+from wxreg.data.reading import ReadRequest
+from wxreg.data.target import Target
+from wxreg.errors import Incompatible, NotFound
+from wxreg.ids import DataRef
+from wxreg.library.loading import Library
+from wxreg.specs.dataset import NATIVE, Version
+from wxreg.specs.plan import StorePlan
+
+
+def prepared_store(
+    library: Library,
+    layout: Layout,
+    store: StorePlan,
+    *,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> Path:
+    """The canonical store of one side of a plan; fetched and prepared where it is not current."""
+    ref = DataRef.parse(store.dataset)
+    plan = prepare_plan(library, layout, ref, store.view)
+    if store_is_current(plan.output, plan):
+        return plan.output
+    fetched_version(library, layout, ref)
+    prepare(plan, workers, progress)
+    return plan.output
+
+
+def fetched_version(library: Library, layout: Layout, ref: DataRef) -> Path:
+    """The verified bytes of a version; pulled through DVC where they are not here."""
+    version = library.version(ref)
+    folder = layout.version(version.dataset, version.name)
+    pull_version(layout.root, version.dataset, version.name, version.content)
+    if not folder.exists():
+        raise NotFound(
+            "REG-301", f"the bytes of {ref} are not here", hint=f"`reg pull {ref}` fetches them"
+        )
+    return folder
+
+
+def prepare_plan(library: Library, layout: Layout, ref: DataRef, view: str) -> PreparePlan:
+    """How one view of a version is prepared, from its catalog entry alone."""
+    version = library.version(ref)
+    return PreparePlan(
+        request=_request(library, layout, version, view),
+        output=store_path(layout, version, view),
+        source_digest=version.content,
+        gaps=library.description(version.dataset).gaps,
+        target=_target(library, version, view),
+    )
+
+
+def store_path(layout: Layout, version: Version, view: str) -> Path:
+    """Where the store of a view lies."""
+    path = layout.prepared(version.dataset, version.name)
+    return path if view == NATIVE else path.with_name(f"{path.stem}-{view}{path.suffix}")
+
+
+def _request(library: Library, layout: Layout, version: Version, view: str) -> ReadRequest:
+    described = library.description(version.dataset)
+    entries = library.variables(version.dataset)
+    chosen = described.views.get(view)
+    wanted = chosen.variables if chosen and chosen.variables else version.variables
+    products = (chosen.product,) if chosen and chosen.product else version.products
+    return ReadRequest(
+        layout=version.layout,
+        location=str(layout.version(version.dataset, version.name)),
+        entries=tuple(entries[name] for name in wanted if name in entries),
+        lexicon=library.lexicon(),
+        time=version.time,
+        grid=version.grid or described.grid,
+        levels=(chosen.levels if chosen and chosen.levels else version.levels),
+        product=products[0] if len(products) == 1 else None,
+    )
+
+
+def _target(library: Library, version: Version, view: str) -> Target:
+    if view == NATIVE:
+        return Target()
+    described = library.description(version.dataset).views.get(view)
+    grid = version.views.get(view)
+    if described is None or grid is None:
+        raise Incompatible("REG-461", f"{version.id} has no view {view!r}")
+    if described.regrid == "none":
+        return Target()
+    if described.regrid == "bilinear":
+        return Target(grid=grid)
+    own = version.grid or library.description(version.dataset).grid
+    if own is None or own.shape[0] % grid.shape[0]:
+        raise Incompatible("REG-461", f"{version.id} does not divide into the view {view!r}")
+    return Target(block=own.shape[0] // grid.shape[0])
