@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TypeVar
 
 import numba
@@ -30,7 +31,7 @@ def compiled(function: Kernel) -> Kernel:
 def in_parts(size: int, work: Callable[[int, int], Part], threads: int | None = None) -> list[Part]:
     """Run `work(start, stop)` over `size` points in `PARTS` parts; results in order."""
     edges = [size * part // PARTS for part in range(PARTS + 1)]
-    spans = [(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+    spans = [(a, b) for a, b in pairwise(edges) if b > a]
     workers = threads or len(os.sched_getaffinity(0))
     if workers == 1 or len(spans) == 1:
         return [work(a, b) for a, b in spans]

@@ -1,0 +1,160 @@
+"""Finishing steps: from a merged state to values.
+
+`finish(id, state)` gives an array: scalar for one bin of a plain metric, with a trailing
+axis per member, threshold, scale or ring where the state has one.  0/0 is NaN.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wxreg.errors import NotFound
+from wxreg.scores import categorical, constraints, initiation, multivariate, tables
+from wxreg.scores.categorical import ratio
+from wxreg.scores.displacement import mean_displacement
+from wxreg.scores.fss import fss
+from wxreg.scores.spectra import log_spectral_distance
+from wxreg.scores.spread_error import correlation, spread_error_correlation
+from wxreg.scores.states import State
+from wxreg.scores.structure import gradient_ratio
+
+Values = NDArray[np.float64]
+Finish = Callable[[State], Any]
+
+
+def finish(metric: str, state: State) -> Values:
+    """The values of one metric; an unknown id names its neighbours."""
+    if metric not in FINISHERS:
+        near = difflib.get_close_matches(metric, FINISHERS, 3)
+        raise NotFound(
+            "REG-350", f"no metric {metric!r} is finished from a state",
+            hint="near: " + ", ".join(near) if near else "see `reg list metrics`",
+        )  # fmt: skip
+    return np.asarray(FINISHERS[metric](state), float)
+
+
+def _mean(name: str, weight: str = "weight") -> Finish:
+    return lambda state: ratio(state[name], state[weight])
+
+
+def _root_mean(name: str, weight: str = "weight") -> Finish:
+    return lambda state: np.sqrt(ratio(state[name], state[weight]))
+
+
+def _counts(function: Finish, name: str = "weighted_contingency") -> Finish:
+    return lambda state: function(state[name])
+
+
+def _table(function: Callable[[Any], Any]) -> Finish:
+    return lambda state: function(state["weighted_table"])
+
+
+def _correlation(state: State) -> Values:
+    names = ("weight", "forecast", "truth", "forecast_square", "truth_square", "product")
+    return correlation(*(state[name] for name in names))
+
+
+def anomaly_correlation(state: State) -> Values:
+    """Of states whose fields had the climatology taken off before the update."""
+    return ratio(state["product"], np.sqrt(state["forecast_square"] * state["truth_square"]))
+
+
+def explained_variance(state: State) -> Values:
+    """1 - MSE / variance of the truth; NaN for a constant truth."""
+    mean_square = ratio(state["truth_square"], state["weight"])
+    variance = mean_square - ratio(state["truth"], state["weight"]) ** 2
+    flat = variance <= 1e-12 * mean_square
+    error = ratio(state["square_error"], state["weight"])
+    return 1 - ratio(error, np.where(flat, 0, variance))
+
+
+def spread_skill(state: State) -> Values:
+    """Variances are averaged before the root; 1 is calibrated."""
+    return np.sqrt(ratio(state["inflated_variance"], state["fair_square_error"]))
+
+
+def _shares(state: State) -> Values:
+    return ratio(state["ranks"], state["ranks"].sum(-1, keepdims=True))
+
+
+def _sal(component: int) -> Finish:
+    """Means over pairs: of the absolute value for S and A, as signs would cancel."""
+    return lambda state: ratio(state["abs_sum"][..., component], state["count"][..., component])
+
+
+def _object_mean(name: str) -> Finish:
+    return lambda state: ratio(state[name], state["matched"])
+
+
+def _object_share(part: str) -> Finish:
+    return lambda state: ratio(
+        state["matched" if part == "missed" else part], state["matched"] + state[part]
+    )
+
+
+FINISHERS: Final[dict[str, Finish]] = {
+    "rmse": _root_mean("square_error"),
+    "mse": _mean("square_error"),
+    "mae": _mean("abs_error"),
+    "bias": _mean("error"),
+    "corr": _correlation,
+    "acc": anomaly_correlation,
+    "r2": explained_variance,
+    "quantile_loss": _mean("loss", "count"),
+    "ensemble_rmse": _root_mean("square_error"),
+    "ensemble_mae": _mean("abs_error"),
+    "ensemble_bias": _mean("error"),
+    "crps": _mean("crps", "fair_weight"),
+    "crps_ensemble": _mean("crps_ensemble"),
+    "loglik": _mean("loglik"),
+    "spread_skill": spread_skill,
+    "spread": _root_mean("variance", "fair_weight"),
+    "spread_error_corr": spread_error_correlation,
+    "rank_histogram": _shares,
+    "rank_reliability": lambda state: tables.rank_reliability_index(state["ranks"]),
+    "brier": _table(tables.brier),
+    "brier_fair": _table(tables.brier_fair),
+    "brier_reliability": _table(lambda t: tables.brier_decomposition(t).reliability),
+    "brier_resolution": _table(lambda t: tables.brier_decomposition(t).resolution),
+    "brier_uncertainty": _table(lambda t: tables.brier_decomposition(t).uncertainty),
+    "reliability": _table(lambda t: ratio(t[..., 1], t.sum(-1))),
+    "roc_area": _table(tables.roc_area),
+    "csi": _counts(categorical.csi),
+    "pod": _counts(categorical.pod),
+    "far": _counts(categorical.far),
+    "pofd": _counts(categorical.pofd),
+    "ets": _counts(categorical.ets),
+    "hss": _counts(categorical.hss),
+    "freq_bias": _counts(categorical.freq_bias),
+    "fss": fss,
+    "sal_s": _sal(0),
+    "sal_a": _sal(1),
+    "sal_l": _sal(2),
+    "object_pod": _object_share("missed"),
+    "object_far": _object_share("false"),
+    "object_distance": _object_mean("centroid_km"),
+    "object_interest": _object_mean("interest"),
+    "psd": _mean("forecast_power", "fields"),
+    "lsd": log_spectral_distance,
+    "gradient_ratio": gradient_ratio,
+    "initiation_pod": _counts(categorical.pod, "contingency"),
+    "initiation_far": _counts(categorical.far, "contingency"),
+    "onset_error": initiation.mean_timing_error,
+    "displacement": mean_displacement,
+    "vector_rmse": multivariate.vector_rmse,
+    "event_pod": _counts(categorical.pod, "contingency"),
+    "event_far": _counts(categorical.far, "contingency"),
+    "violation_rate": constraints.violation_rate,
+    "sample_violation_rate": constraints.sample_violation_rate,
+}
+
+NEED_THEIR_STATISTIC: Final = frozenset(
+    {"crps_reliability", "crps_resolution", "crps_uncertainty", "quantile_bias"}
+)
+"""Finished by the statistic itself (`CrpsDecomposition.parts`, `Distribution.quantile_bias`),
+since they need its edges."""
