@@ -7,7 +7,7 @@ whose channels fit the declared memory is decoded once altogether.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import zarr
 from numpy.typing import NDArray
 
 from wxreg.data.clock import moments_of
+from wxreg.data.stores import FLAGS
 from wxreg.data.windows import Axis, seconds_since_epoch
 from wxreg.errors import IntegrityError, NotFound
 from wxreg.ids import near_names
@@ -60,9 +61,11 @@ class FieldStore:
         self.calendar = "standard"
         if "time" in opened.dims:
             self.axis = _axis(opened)
+            self._missing = _missing_fields(opened)
             self.calendar = opened["time"].dt.calendar
         else:
             self.axis = Axis.build(np.empty(0, np.int64))
+            self._missing = {}
 
     def _locate(self, opened: xr.Dataset, channel: str) -> Plane:
         name, _, level = channel.partition("@")
@@ -87,6 +90,13 @@ class FieldStore:
                 hint=f"levels: {shown}",
             )
         return Plane(name, int(found[0]))
+
+    def axis_of(self, channels: Sequence[str]) -> Axis:
+        """The time axis, without the times that lack the whole field of one of these channels."""
+        usable = self.axis.usable.copy()
+        for name in {channel.partition("@")[0] for channel in channels} & set(self._missing):
+            usable &= ~self._missing[name]
+        return replace(self.axis, usable=usable)
 
     def static(self) -> Floats:
         """The channels as fields without time ``(C, Y, X)``."""
@@ -156,6 +166,15 @@ def _axis(opened: xr.Dataset) -> Axis:
     missing = set(opened.attrs.get("missing_times", ()))
     usable = np.array([moment not in missing for moment in moments_of(times)], bool)
     return Axis.build(seconds_since_epoch(times), segments, usable)
+
+
+def _missing_fields(opened: xr.Dataset) -> dict[str, NDArray[np.bool_]]:
+    """For each variable that the store keeps flags of, the times whose field is missing."""
+    if "quality_flag" not in opened.variables:
+        return {}
+    flags = opened["quality_flag"]
+    gone = flags.values == FLAGS["missing"]
+    return {name: gone[:, number] for number, name in enumerate(flags.attrs["fields"])}
 
 
 def _plane(opened: xr.Dataset, name: str, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -180,8 +180,8 @@ class SampleSource:
         groups = [(lead,) for lead in settings.leads] if settings.one_lead else [settings.leads]
         found = [
             enumerate_windows(
-                self._inputs.axis,
-                self._targets.axis,
+                self._inputs.axis_of(settings.inputs.channels),
+                self._targets.axis_of(settings.targets.channels),
                 history=settings.history,
                 leads=leads,
                 periods=inside,

@@ -1,0 +1,162 @@
+"""The HDF5 files of SEVIR: arrays of (event, row, column, frame), and lists of flashes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import fsspec
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from wxreg.errors import IntegrityError
+
+FRAMES: Final = 49
+CADENCE_MINUTES: Final = 5
+LIGHTNING_METRES: Final = 8000
+_MISSING_CODE: Final = 255
+_NO_IMAGE: Final = -32768
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SevirArchive:
+    """Where the files lie, and which of them are damaged."""
+
+    root: str
+    storage: Mapping[str, Any] = field(default_factory=dict)
+    record: Path | None = None
+    """A file in which damaged files are remembered, so that they are tried only once."""
+
+    def catalogue(self) -> bytes:
+        """The bytes of the catalogue."""
+        place = f"{self.root.rstrip('/')}/CATALOG.csv"
+        try:
+            with fsspec.open(place, "rb", **self.storage) as stream:
+                return bytes(stream.read())
+        except FileNotFoundError as error:
+            raise IntegrityError("REG-536", "there is no CATALOG.csv", where=place) from error
+
+    def path(self, name: str) -> str:
+        """The place of a file that the catalogue names."""
+        return f"{self.root.rstrip('/')}/data/{name}"
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[h5py.File]:
+        """A file, closed afterwards; ``IntegrityError`` names what is wrong with it."""
+        place = self.path(name)
+        try:
+            with fsspec.open(place, "rb", **self.storage) as stream, h5py.File(stream) as opened:
+                yield opened
+        except (OSError, KeyError, RuntimeError) as error:
+            raise IntegrityError(
+                "REG-536", f"the HDF5 file is damaged: {error}", where=place
+            ) from error
+
+    def damaged(self, names: list[str]) -> dict[str, str]:
+        """Which of these files cannot be opened, and why."""
+        known = self._remembered()
+        for name in names:
+            if name in known:
+                continue
+            try:
+                with self.open(name) as opened:
+                    _ = list(opened)
+            except IntegrityError as error:
+                known[name] = error.message
+        if self.record is not None and known:
+            self.record.parent.mkdir(parents=True, exist_ok=True)
+            self.record.write_text(json.dumps(known, indent=1, sort_keys=True), encoding="utf-8")
+        return {name: known[name] for name in names if name in known}
+
+    def _remembered(self) -> dict[str, str]:
+        if self.record is None or not self.record.is_file():
+            return {}
+        found: dict[str, str] = json.loads(self.record.read_text(encoding="utf-8"))
+        return found
+
+    def __hash__(self) -> int:
+        return hash((self.root, self.record))
+
+
+@lru_cache(maxsize=4)
+def event_codes(archive: SevirArchive, name: str, image: str, index: int, event: str) -> Any:
+    """The stored numbers of one event ``(row, column, frame)``."""
+    with archive.open(name) as opened:
+        codes, ids = opened[image], opened["id"]
+        if codes.ndim != 4 or codes.shape[3] != FRAMES or not 0 <= index < codes.shape[0]:
+            raise IntegrityError(
+                "REG-536",
+                f"{image} has the shape {codes.shape}; expected (events, rows, columns, {FRAMES}) "
+                f"with event {index}",
+                where=archive.path(name),
+            )
+        found = ids[index]
+        text = found.decode() if isinstance(found, bytes) else str(found)
+        if text != event:
+            raise IntegrityError(
+                "REG-536",
+                f"event {index} of the file is {text}, the catalogue says {event}",
+                where=archive.path(name),
+            )
+        return codes[index]
+
+
+@lru_cache(maxsize=4)
+def event_lightning(
+    archive: SevirArchive, name: str, event: str, offsets: tuple[int, ...], cells: int
+) -> Any:
+    """Flashes of one event counted on cells of 8 km in the five minutes before each frame."""
+    with archive.open(name) as opened:
+        flashes = np.asarray(opened[event][...], np.float64)
+    return count_flashes(flashes, offsets, cells)
+
+
+def count_flashes(flashes: NDArray[np.float64], offsets: tuple[int, ...], cells: int) -> Floats:
+    """``[t, lat, lon, X, Y]`` rows as counts ``(row, column, frame)``.
+
+    ``t`` is in seconds relative to the event's time; a frame counts the five minutes up to it.
+    Frame 0 has no five minutes of data before it, so it is missing.
+    """
+    counts = np.zeros((cells, cells, len(offsets)), np.float32)
+    if flashes.size:
+        ends = np.asarray(offsets, np.float64) * 60
+        frame = np.searchsorted(ends, flashes[:, 0], side="left")
+        column, row = (np.floor(flashes[:, axis]).astype(np.int64) for axis in (3, 4))
+        good = (frame < len(offsets)) & (flashes[:, 0] > ends[0])
+        for place in (row, column):
+            good &= (place >= 0) & (place < cells)
+        np.add.at(counts, (row[good], column[good], frame[good]), 1)
+    counts[:, :, 0] = np.nan
+    return counts
+
+
+def decode_vil(codes: NDArray[Any]) -> Floats:
+    """Codes as kg/m²: linear for weak echoes, exponential above; 255 is missing."""
+    return _VIL_TABLE[codes.astype(np.uint8)]
+
+
+def _vil_table() -> Floats:
+    codes = np.arange(256, dtype=np.float64)
+    table = np.zeros(256)
+    weak, strong = (codes > 5) & (codes <= 18), codes > 18
+    table[weak] = (codes[weak] - 2) / 90.66
+    table[strong] = np.exp((codes[strong] - 83.9) / 38.9)
+    table[_MISSING_CODE] = np.nan
+    return table.astype(np.float32)
+
+
+_VIL_TABLE: Final = _vil_table()
+
+
+def decode_image(codes: NDArray[Any], scale: float) -> Floats:
+    """Stored whole numbers times ``scale``; the lowest number is missing."""
+    values = (codes.astype(np.float64) * scale).astype(np.float32)
+    values[codes == _NO_IMAGE] = np.nan
+    return values
