@@ -82,6 +82,7 @@ CODES: Final = MappingProxyType(
         "REG-521": "the tables of the ledger differ from its log",
         "REG-522": "the log has lost events that it once held",
         "REG-523": "a file is not a checkpoint that is safe to read",
+        "REG-524": "the clock was set back between two events of the log",
         "REG-580": "a dataset version is damaged and no remote has it whole",
         "REG-535": "the times of a store or of several files contradict each other",
         "REG-536": "a source file is damaged",

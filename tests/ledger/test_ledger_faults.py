@@ -47,6 +47,18 @@ def test_eight_processes_at_once_lose_nothing(place: str) -> None:
 
 
 @pytest.mark.slow
+def test_processes_that_make_the_ledger_together_do_not_disturb_each_other(
+    tmp_path: Path,
+) -> None:
+    """Switching a new database to write-ahead logging is where SQLite itself does not wait."""
+    for turn in range(15):
+        workers = [process(str(tmp_path / f"{turn}.db"), f"w{side}", 1) for side in range(6)]
+        for worker in workers:
+            worker.communicate()
+        assert [worker.returncode for worker in workers] == [0] * 6
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_eight_processes_of_two_hundred_runs_lose_nothing(place: str) -> None:
     all_at_once(place, processes=8, runs=200)

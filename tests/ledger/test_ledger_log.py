@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -203,3 +204,13 @@ def test_two_events_cannot_follow_the_same_one(ledger, sql) -> None:
         sql("INSERT INTO events (sequence, prev, hash, body) VALUES (999, :prev, 'x', 'y')",
             prev=first.prev)  # fmt: skip
     assert event_hash(first.body) == first.hash
+
+
+def test_a_clock_that_was_set_back_is_told_and_breaks_nothing(place: str) -> None:
+    times = iter([datetime(2026, 5, 2, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)])
+    with Ledger.open(place, clock=lambda: next(times)) as ledger:
+        ledger.begin(start("train-1"))
+        ledger.running("train-1")
+        result = verify(ledger)
+    assert result.ok
+    assert [(f.severity, f.where) for f in result.findings] == [("warning", "event 2")]

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from small_world import artifact, fill, prefixes, sha
 
+from wxreg.artifacts.layout import record_beside
+from wxreg.artifacts.sealing import Seal, seal
 from wxreg.errors import Conflict
 from wxreg.ledger import queries
 from wxreg.ledger.lineage import ancestors, forecasts_holding
@@ -29,12 +31,21 @@ def write_records(ledger: Ledger, root: Path) -> tuple[list[Path], list[Path]]:
     sealed, runs = [], []
     for name, kind, run, sources in MADE:
         record = artifact(name, kind, run)
-        path = root / f"{record.path}.reg.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fields = ("sha256", "kind", "bytes", "created", "run", "details")
-        body = {field: getattr(record, field) for field in fields}
-        path.write_text(json.dumps({**body, "sources": sources}))
-        sealed.append(path)
+        head = ledger.head()
+        seal(
+            root / record.path,
+            Seal(
+                kind=record.kind,
+                sha256=record.sha256,
+                bytes=record.bytes,
+                created=record.created,
+                run=record.run,
+                head=(head.sequence, head.hash),
+                sources=sources,
+                details=record.details,
+            ),
+        )
+        sealed.append(record_beside(root / record.path))
     for found in queries.runs(ledger):
         path = root / "runs" / found.id / "run.json"
         path.parent.mkdir(parents=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from wxreg.canonical import canonical_json
@@ -13,6 +14,8 @@ from wxreg.findings import Finding
 from wxreg.ledger.records import Event, Head
 
 FORMAT: Final = 1
+CLOCK_TOLERANCE: Final = timedelta(minutes=1)
+"""Hosts that share a ledger differ by this much before it is worth a word."""
 
 
 def next_event(head: Head, kind: str, at: str, data: Mapping[str, Any]) -> Event:
@@ -57,6 +60,22 @@ def chain_faults(events: Iterable[Event]) -> Iterator[Finding]:
         for what in _faults_of(event, head):
             yield broken(event.sequence, what)
         head = Head(event.sequence, event_hash(event.body))
+
+
+def clock_faults(events: Iterable[Event]) -> Iterator[Finding]:
+    """Every event that says it happened well before the one it follows."""
+    latest: datetime | None = None
+    for event in events:
+        try:
+            at = datetime.fromisoformat(parsed(event)["at"])
+            early = latest is not None and at < latest - CLOCK_TOLERANCE
+        except (ValueError, KeyError, TypeError):
+            continue
+        if early:
+            what = f"it is dated {at.isoformat()}, before the event that it follows"
+            remedy = "the clock was set back: judge the order by the sequence, not by the times"
+            yield Finding("warning", "REG-524", f"event {event.sequence}", what, remedy)
+        latest = at
 
 
 def broken(sequence: int, what: str) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,8 +94,21 @@ def _connect_sqlite(raw: sqlite3.Connection, _: Any) -> None:
     raw.isolation_level = None
     # Damaged text must reach verification, which names the place, rather than stop the reading.
     raw.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
-    raw.execute("PRAGMA journal_mode = WAL")
+    _use_wal(raw)
     raw.execute("PRAGMA synchronous = FULL")
+
+
+def _use_wal(raw: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging; SQLite does not wait here when another process does too."""
+    give_up = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            raw.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 
 from wxreg.findings import Finding
 from wxreg.ledger.changes import KEYS, Put, Row, changes
-from wxreg.ledger.log import broken, chain_faults, parsed
+from wxreg.ledger.log import broken, chain_faults, clock_faults, parsed
 from wxreg.ledger.records import Event, Head
 from wxreg.ledger.rows import prefixes_digest
 from wxreg.ledger.store import Ledger
@@ -30,15 +30,15 @@ _REMEDY: Final = "find out who edited the database, then `reg log rebuild`"
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found; no findings means that the ledger holds up to ``head``."""
+    """What was found; without errors the ledger holds up to ``head``."""
 
     head: Head
     findings: tuple[Finding, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.findings
+        """Whether nothing is wrong; warnings leave the history whole."""
+        return all(finding.severity != "error" for finding in self.findings)
 
 
 def verify(ledger: Ledger, heads: Iterable[Head] = ()) -> Verification:
@@ -47,6 +47,7 @@ def verify(ledger: Ledger, heads: Iterable[Head] = ()) -> Verification:
         findings = list(_file_faults(connection))
         events = _events(connection)
         findings += chain_faults(events)
+        findings += clock_faults(events)
         findings += _lost_heads(events, heads)
         replay = _replayed(events, findings)
         for name in KEYS:
