@@ -17,7 +17,7 @@ from wxreg.errors import Incompatible
 from wxreg.specs.grid import Grid
 
 Array = NDArray[Any]
-_ON_LAND: Final = 1e-9
+_BY_ROUNDING: Final = 1e-6
 """How far outside, in cells, a point may lie by rounding."""
 
 
@@ -182,32 +182,47 @@ def _weighted(corner: Array, down: Array, right: Array) -> Array:
     return np.where(weight == 0, 0, corner * weight)
 
 
-@lru_cache(maxsize=4)
-def bilinear(source: Grid, target: Grid) -> Bilinear:
-    """How to interpolate from ``source`` to ``target``, both in their own row order."""
-    place, wanted = coordinates(source), coordinates(target)
-    x, y = wanted.lon, wanted.lat
-    if source.crs == "latlon":
-        x = place.x[0] + (x - place.x[0]) % 360
+def bilinear(y: Array, x: Array, crs: str, target: Grid) -> Bilinear:
+    """How to interpolate from the axes ``y`` and ``x`` of ``crs`` to the cells of ``target``.
+
+    The axes may be unevenly spaced and run either way.
+    """
+    wanted = coordinates(target)
+    across, along = wanted.lon, wanted.lat
+    if crs == "latlon":
+        across = x[0] + (across - x[0]) % 360
     else:
-        x, y = _projection(source.crs)(x, y)
-    row, down, low = _position(y, place.y, wraps=False)
-    world = source.crs == "latlon" and source.shape[1] * source.spacing[1] >= 360
-    column, right, beside = _position(x, place.x, wraps=world)
+        across, along = _projection(crs)(across, along)
+    row, down, low = _position(along, y)
+    column, right, beside = _position(across, x)
     return Bilinear(row, column, down, right, low | beside)
 
 
 def _position(
-    wanted: Array, axis: Array, wraps: bool
+    wanted: Array, axis: Array
 ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.bool_]]:
     """The cell before each wanted point, the share of the next one, and what lies outside."""
     if len(axis) < 2:
         raise Incompatible("REG-430", "a grid of one row or column cannot be interpolated")
-    position = (wanted - axis[0]) / (axis[1] - axis[0])
-    if wraps:  # the seam between the last and the first column takes the nearer of the two
-        seam = position > len(axis) - 1
-        position = np.where(seam, np.where(position > len(axis) - 0.5, 0, len(axis) - 1), position)
-    outside = (position < -_ON_LAND) | (position > len(axis) - 1 + _ON_LAND)
+    sign = 1.0 if axis[-1] > axis[0] else -1.0
+    slack = _BY_ROUNDING * abs(float(axis[1] - axis[0]))
+    outside = (wanted < axis.min() - slack) | (wanted > axis.max() + slack) | ~np.isfinite(wanted)
+    position = np.interp(sign * wanted, sign * axis, np.arange(len(axis)))
     before = np.clip(np.floor(position).astype(np.intp), 0, len(axis) - 2)
     share = np.clip(position - before, 0, 1).astype(np.float32)
-    return before, share, outside | ~np.isfinite(position)
+    return before, share, outside
+
+
+def smooth_repeat(values: Array, factor: int) -> Array:
+    """Linear interpolation to ``factor`` by ``factor`` cells each; the border cells are held."""
+    result = values
+    for axis in (-2, -1):
+        size = values.shape[axis]
+        position = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
+        before = np.minimum(np.floor(position).astype(np.intp), max(size - 2, 0))
+        shape = (-1, 1) if axis == -2 else (-1,)
+        share = (position - before).astype(np.float32).reshape(shape)
+        after = np.minimum(before + 1, size - 1)
+        low, high = np.take(result, before, axis), np.take(result, after, axis)
+        result = np.where(share == 0, low, low * (1 - share) + high * share)
+    return np.asarray(result, np.float32)

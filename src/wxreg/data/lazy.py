@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
+from uuid import uuid4
 
 import dask.array as da
 import numpy as np
@@ -18,20 +19,24 @@ _UNSEEN: Final = np.empty(0, np.float32)
 def field_stack(read: FieldReader, count: int, shape: tuple[int, ...]) -> da.Array:
     """``(count, *shape)`` whose chunk ``i`` is ``read(i)``; ``read`` must pickle."""
     chunks = ((1,) * count, *((size,) for size in shape))
-    return da.map_blocks(
-        _read_block, read, chunks=chunks, dtype=np.float32, meta=_UNSEEN, name=None
-    )
+    return _blocks(_read_block, read, chunks)
 
 
-def _read_block(read: FieldReader, block_info: Any = None) -> Field:
-    index = block_info[None]["chunk-location"][0]
-    return read(index)[np.newaxis]
+def _read_block(read: FieldReader, block_id: tuple[int, ...] = ()) -> Field:
+    return read(block_id[0])[np.newaxis]
 
 
 def static_field(read: Callable[[], Field], shape: tuple[int, ...]) -> da.Array:
     """``shape`` as one chunk, read once when computed."""
     chunks = tuple((size,) for size in shape)
-    return da.map_blocks(_read_static, read, chunks=chunks, dtype=np.float32, meta=_UNSEEN)
+    return _blocks(_read_static, read, chunks)
+
+
+def _blocks(block: Callable[..., Field], read: object, chunks: object) -> da.Array:
+    made: da.Array = da.map_blocks(  # type: ignore[no-untyped-call]
+        block, read, chunks=chunks, dtype=np.float32, meta=_UNSEEN, token=uuid4().hex
+    )
+    return made
 
 
 def _read_static(read: Callable[[], Field]) -> Field:

@@ -76,27 +76,27 @@ def scan_messages(stream: BinaryIO, where: str) -> tuple[GribMessage, ...]:
         found.append(read_header(stream.read(min(length, _BLOCK)), start, number, where))
         position = start + length
     if not found:
-        raise IntegrityError("REG-530", "the file holds no GRIB message", where=where)
+        raise damaged(where, 0, "the file holds no whole GRIB message")
     return tuple(found)
 
 
 def _next_message(stream: BinaryIO, position: int, size: int, where: str) -> int | None:
     """The offset of the next ``GRIB``, past padding and a few stray bytes."""
-    stream.seek(position)
-    block = stream.read(_STRAY_LIMIT + 4)
-    if block[:4] == b"GRIB":
-        return position
-    at = position
-    while block and not block.strip(b"\0"):  # zero padding of any length
-        at += len(block)
+    stray, at = 0, position
+    while at < size:
         stream.seek(at)
         block = stream.read(_BLOCK)
-    found = block.find(b"GRIB")
-    if found >= 0 and len(block[:found].strip(b"\0")) <= _STRAY_LIMIT:
-        return at + found
-    if found < 0 and len(block.strip(b"\0")) <= _STRAY_LIMIT and at + len(block) >= size:
-        return None
-    raise damaged(where, position, "bytes that belong to no GRIB message")
+        found = block.find(b"GRIB")
+        gap = block if found < 0 else block[:found]
+        stray += len(gap) - gap.count(0)
+        if stray > _STRAY_LIMIT:
+            raise damaged(where, position, "bytes that belong to no GRIB message")
+        if found >= 0:
+            return at + found
+        if at + len(block) >= size:
+            return None
+        at += len(block) - 3  # the word may lie across two blocks
+    return None
 
 
 def _check_frame(stream: BinaryIO, start: int, size: int, number: int, where: str) -> int:

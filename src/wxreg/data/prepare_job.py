@@ -1,0 +1,307 @@
+"""One preparation seen from inside: an open source, its units of work, the shards they write."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyproj
+import xarray as xr
+import zarr
+
+from wxreg.canonical import digest
+from wxreg.data.clock import moments_of
+from wxreg.data.gaps import FieldGaps, GapPolicy, refuse_gaps
+from wxreg.data.reading import ReadRequest, open_source, reader_semantics
+from wxreg.data.stores import (
+    FLAGS,
+    StoredVariable,
+    create_store,
+    encode_times,
+    storage_errors,
+)
+from wxreg.data.target import Fields, Placement, Target
+from wxreg.errors import Incompatible, IntegrityError
+
+SEMANTICS: Final = 1
+"""Raised when the same source and plan give other values."""
+_BATCH_BYTES: Final = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class PreparePlan:
+    """What to prepare, how, and where to."""
+
+    request: ReadRequest
+    output: Path
+    source_digest: str | None = None
+    """The content digest of the version; none for a source that has no version."""
+    gaps: GapPolicy = "mark"
+    target: Target = field(default_factory=Target)
+
+    def identity(self) -> str:
+        """The digest of everything that determines the values; no path unless it must stand in."""
+        request = self.request
+        names = sorted({entry.id for entry in request.entries})
+        body = {
+            "source": self.source_digest or request.location,
+            "layout": request.layout,
+            "reader": reader_semantics(request.layout),
+            "prepare": SEMANTICS,
+            "entries": [entry.body() for entry in request.entries],
+            "lexicon": [request.lexicon[name].body() for name in names],
+            "time": request.time.body(),
+            "grid": request.grid.body() if request.grid else None,
+            "times": request.times,
+            "levels": request.levels,
+            "product": request.product,
+            "options": dict(request.options),
+            "gaps": self.gaps,
+            "target": self.target.body(),
+        }
+        return digest("prepared", json.loads(json.dumps(body)))
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One shard of one variable, or of both components of a vector."""
+
+    names: tuple[str, ...]
+    start: int
+    stop: int
+
+
+class Job:
+    """One open source with what writing its shards needs."""
+
+    def __init__(self, plan: PreparePlan) -> None:
+        self.plan = plan
+        self.source = open_source(plan.request)
+        self.placement = Placement(self.source, plan.request.grid, plan.target)
+        self.seconds = _check_times(self.source, plan.request.location)
+        self.moments = moments_of(self.source["time"].values) if self.seconds.size else []
+        segments = self.source.coords.get("segment")
+        self.gaps = {
+            name: self._gaps(name, None if segments is None else segments.values)
+            for name in self.moving()
+        }
+
+    def partial_path(self) -> Path:
+        """Where the store grows until it is whole."""
+        return self.plan.output.with_name(self.plan.output.name + ".partial")
+
+    def names(self) -> list[str]:
+        """The variables of the store."""
+        return [str(name) for name in self.source.data_vars]
+
+    def moving(self) -> list[str]:
+        """The variables with a time axis."""
+        return [name for name in self.names() if "time" in self.source[name].dims]
+
+    def _gaps(self, name: str, segments: Any) -> FieldGaps:
+        absent = set(self.source.attrs["missing_times"])
+        absent |= set(self.source.attrs.get("missing_fields", {}).get(name, ()))
+        lacking = [moment for moment in self.moments if moment in absent]
+        refuse_gaps(self.plan.gaps, name, lacking, self.plan.request.location)
+        positions = tuple(i for i, moment in enumerate(self.moments) if moment in absent)
+        return FieldGaps(self.plan.gaps, positions, self.seconds, segments)
+
+    def units(self) -> list[Unit]:
+        """Every unit of work, in a fixed order."""
+        found: list[Unit] = []
+        for variable in self.variables():
+            names = self._together(variable.name)
+            if names[0] != variable.name:
+                continue  # written with its partner
+            step = variable.times_per_shard()
+            ends = range(0, variable.shape[0], step) if variable.moving else range(1)
+            found += [Unit(names, at, min(at + step, variable.shape[0])) for at in ends]
+        return found
+
+    def _together(self, name: str) -> tuple[str, ...]:
+        """The variable, or the vector it belongs to as (x, y), if winds must be turned."""
+        pair = self._pair(name)
+        if pair is None or self.placement.winds == "earth-relative":
+            return (name,)
+        return pair
+
+    def _pair(self, name: str) -> tuple[str, str] | None:
+        variable = self.plan.request.lexicon[name]
+        if variable.vector is None or variable.partner is None:
+            return None
+        if variable.partner not in self.source.data_vars:
+            if self.placement.winds == "earth-relative":
+                return None
+            raise Incompatible(
+                "REG-430",
+                f"{name} is relative to the grid and cannot be turned without {variable.partner}",
+                hint=f"prepare {variable.partner} as well",
+            )
+        both = (name, variable.partner)
+        return both if variable.vector == "x" else (both[1], both[0])
+
+    def variables(self) -> tuple[StoredVariable, ...]:
+        """The arrays of the store."""
+        shape = (len(self.placement.place.y), len(self.placement.place.x))
+        found = []
+        for name in self.names():
+            source = self.source[name]
+            leading = source.dims[:-2]
+            dims = (*map(str, leading), "y", "x")
+            sizes = (*(source.sizes[dim] for dim in leading), *shape)
+            variable = self.plan.request.lexicon[name]
+            attrs = {"units": variable.units, "long_name": variable.long_name}
+            if variable.standard_name:
+                attrs["standard_name"] = variable.standard_name
+            found.append(StoredVariable(name, dims, sizes, attrs))
+        return tuple(found)
+
+    def create(self, path: Path) -> None:
+        """Begin the store anew."""
+        shutil.rmtree(path, ignore_errors=True)
+        attrs = {
+            "Conventions": "CF-1.11",
+            "missing_times": self.still_missing(),
+            "missing_fields": self.source.attrs.get("missing_fields", {}),
+            "wxreg": {
+                "identity": self.plan.identity(),
+                "source_digest": self.plan.source_digest,
+                "reader": reader_semantics(self.plan.request.layout),
+                "prepare": SEMANTICS,
+                "gaps": self.plan.gaps,
+                "grid": self.placement.grid.body() if self.placement.grid else None,
+            },
+        }
+        create_store(path, self.variables(), self._coords(self.flags()), attrs)
+
+    def flags(self) -> dict[str, Any]:
+        """What became of every field: by variable, along the time axis."""
+        return {name: gaps.flags() for name, gaps in self.gaps.items()}
+
+    def still_missing(self) -> list[str]:
+        """The times at which no variable has a value, read or filled."""
+        flags = self.flags()
+        if not flags:
+            return []
+        gone = np.stack(list(flags.values())) == FLAGS["missing"]
+        return [self.moments[i] for i in np.flatnonzero(gone.all(axis=0))]
+
+    def _coords(self, flags: dict[str, Any]) -> dict[str, xr.Variable]:
+        place, grid = self.placement.place, self.placement.grid
+        crs = grid.crs if grid else "latlon"
+        projected = crs != "latlon"
+        unit = {"units": "m"} if projected else {}
+        coords = {
+            "y": xr.Variable("y", place.y, {**unit, "axis": "Y"}),
+            "x": xr.Variable("x", place.x, {**unit, "axis": "X"}),
+            "lat": xr.Variable(("y", "x"), place.lat, {"units": "degrees_north"}),
+            "lon": xr.Variable(("y", "x"), place.lon, {"units": "degrees_east"}),
+            "crs": xr.Variable((), np.int32(0), {"crs_wkt": _wkt(crs), "proj": crs}),
+        }
+        for name in ("time", "segment", "level"):
+            if name in self.source.coords:
+                coords[name] = self.source[name].variable
+        if flags:
+            coords["quality_flag"] = xr.Variable(
+                ("time", "field"),
+                np.stack(list(flags.values()), axis=1),
+                {
+                    "fields": list(flags),
+                    "flag_values": list(FLAGS.values()),
+                    "flag_meanings": " ".join(FLAGS),
+                },
+            )
+        return coords
+
+    def done(self, path: Path, unit: Unit) -> bool:
+        """Whether the files of a unit are there."""
+        return all(self._shard(path, name, unit).is_file() for name in unit.names)
+
+    def _shard(self, path: Path, name: str, unit: Unit) -> Path:
+        variable = next(v for v in self.variables() if v.name == name)
+        index = unit.start // variable.times_per_shard() if variable.moving else 0
+        rest = len(variable.shape) - 1
+        return path.joinpath(name, "c", str(index), *["0"] * rest)
+
+    def write(self, unit: Unit) -> None:
+        """Read, place and store the fields of a unit."""
+        values = self._fields(unit)
+        group = zarr.open_group(self.partial_path(), mode="r+")
+        with storage_errors(self.plan.output):
+            for name in unit.names:
+                array = group[name]
+                assert isinstance(array, zarr.Array)
+                if "time" in self.source[name].dims:
+                    array[unit.start : unit.stop] = values[name]
+                else:
+                    array[...] = values[name]
+
+    def _fields(self, unit: Unit) -> Fields:
+        pair = (unit.names[0], unit.names[1]) if len(unit.names) == 2 else None
+        if "time" not in self.source[unit.names[0]].dims:
+            raw = {name: self.source[name].values for name in unit.names}
+            return self.placement.apply(raw, pair)
+        window = _Window(self, unit, pair)
+        shapes = {v.name: v.shape[1:] for v in self.variables()}
+        count = unit.stop - unit.start
+        made = {name: np.empty((count, *shapes[name]), np.float32) for name in unit.names}
+        for i in range(count):
+            for name, out in made.items():
+                out[i] = self.gaps[name].field(unit.start + i, partial(window.field, name))
+        return made
+
+    def filled_fields(self) -> int:
+        """How many fields the gap policy fills."""
+        return sum(int((gaps.flags() > FLAGS["missing"]).sum()) for gaps in self.gaps.values())
+
+
+class _Window:
+    """The placed fields of a unit's variables, decoded a few times at once."""
+
+    def __init__(self, job: Job, unit: Unit, pair: tuple[str, str] | None) -> None:
+        self.job, self.unit, self.pair = job, unit, pair
+        cells = int(np.prod(job.source[unit.names[0]].shape[1:]))
+        self.batch = max(1, _BATCH_BYTES // (4 * cells))
+        self.kept: dict[int, Fields] = {}
+
+    def field(self, name: str, position: int) -> Any:
+        """The field of one variable at a position of the time axis."""
+        if position not in self.kept:
+            self._load(position)
+        return self.kept[position][name]
+
+    def _load(self, position: int) -> None:
+        inside = self.unit.start <= position < self.unit.stop
+        stop = min(position + self.batch, self.unit.stop) if inside else position + 1
+        chosen = self.job.source[list(self.unit.names)].isel(time=slice(position, stop))
+        raw = chosen.compute(scheduler="synchronous")
+        while len(self.kept) > self.batch:
+            del self.kept[next(iter(self.kept))]
+        for i in range(stop - position):
+            one = {name: raw[name].values[i] for name in self.unit.names}
+            self.kept[position + i] = self.job.placement.apply(one, self.pair)
+
+
+def _check_times(source: xr.Dataset, where: str) -> Any:
+    """Seconds of the time axis; times must grow within each segment and none come twice."""
+    if "time" not in source.coords:
+        return np.empty(0, np.int64)
+    seconds, _ = encode_times(source["time"].values)
+    steps = np.diff(seconds)
+    if "segment" in source.coords:
+        steps = steps[np.diff(source["segment"].values) == 0]
+    if (steps <= 0).any():
+        at = int(np.flatnonzero(np.diff(seconds) <= 0)[0])
+        what = "twice" if seconds[at] == seconds[at + 1] else "out of order"
+        moment = moments_of(source["time"].values[at + 1 : at + 2])[0]
+        raise IntegrityError("REG-531", f"the time {moment} comes {what}", where=where)
+    return seconds
+
+
+def _wkt(crs: str) -> str:
+    return str(pyproj.CRS("EPSG:4326" if crs == "latlon" else crs).to_wkt())
