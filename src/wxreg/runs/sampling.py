@@ -25,6 +25,7 @@ from wxreg.library.loading import Library
 from wxreg.models.building import build
 from wxreg.models.forecaster import Forecaster
 from wxreg.models.noise import MemberNoise
+from wxreg.models.rollout import roll_out
 from wxreg.runs.blueprints import plan_statistics, untrained_blueprint
 from wxreg.runs.checkpoints import open_checkpoint
 from wxreg.runs.environment import conditions
