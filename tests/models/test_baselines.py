@@ -143,6 +143,16 @@ class TestQuantileLaws:
         in_order = mapped.gather(0, model.argsort(dim=0))
         assert bool((in_order.diff(dim=0) >= -1e-4).all()), "mapping keeps the order"
 
+    def test_quantiles_are_those_of_numpy_and_skip_what_is_missing(self) -> None:
+        samples = torch.randn(31, 4, 3, generator=torch.Generator().manual_seed(2))
+        samples[torch.rand(31, 4, 3, generator=torch.Generator().manual_seed(3)) < 0.3] = torch.nan
+        samples[:, 0, 0] = torch.nan
+        levels = (np.arange(10) + 0.5) / 10
+        with np.testing.suppress_warnings() as quiet:
+            quiet.filter(RuntimeWarning)
+            expected = np.nanquantile(samples.numpy(), levels, axis=0)
+        np.testing.assert_allclose(quantiles_of(samples, 10), expected, atol=1e-5)
+
     def test_levels_and_values_are_inverse(self) -> None:
         table = torch.randn(20, 5).sort(dim=0).values
         values = table[:-1] + 0.3 * table.diff(dim=0)
@@ -250,6 +260,8 @@ class TestArchive:
 
     def test_it_serves_the_archived_forecast_itself(self) -> None:
         batch = self.batch(0.5)
+        assert not self.build().needs_fit
+        assert self.build(correction="quantile").needs_fit
         assert torch.equal(forecast(self.build(), batch), batch.inputs)
 
     def test_mean_bias_and_quantiles_are_learned(self) -> None:

@@ -14,6 +14,7 @@ from wxreg.models.forecaster import LossTerm
 from wxreg.models.harpnet_network import AttentionGate, HarpNetwork
 from wxreg.models.noise import MemberNoise
 from wxreg.models.stochastic_layers import ChannelDropout, GeneratorNoise, VariationalConvolution
+from wxreg.models.tiling import Tiling, blend_tiles
 
 SIZE = (32, 48)
 BATCH = hilly_batch(hilly_days(3, SIZE))
@@ -67,24 +68,25 @@ def test_blended_tiles_show_no_seam() -> None:
     """Across tile boundaries the field jumps no more than it does inside tiles."""
     forecaster = awake("harpnet", {"base": 4, "levels": 2}, factor=4)
     batch = hilly_batch(hilly_days(1, (32, 128)), factor=4)
-    tile, overlap = 64, 16
-    stitched, weight = torch.zeros(32, 128), torch.zeros(128)
-    ramp = torch.minimum(torch.arange(tile) + 1, tile - torch.arange(tile)).clamp(max=overlap) * 1.0
-    for start in (0, 48, 64):
+    tiling = Tiling((32, 128), 64, 16)
+
+    def tile(rows: slice, columns: slice) -> torch.Tensor:
+        coarse = slice(columns.start // 4, columns.stop // 4)
         part = replace(
             batch,
-            inputs=batch.inputs[..., start // 4 : (start + tile) // 4],
-            input_mask=batch.input_mask[..., start // 4 : (start + tile) // 4],
-            static=batch.static[..., start : start + tile],
+            inputs=batch.inputs[..., coarse],
+            input_mask=batch.input_mask[..., coarse],
+            static=batch.static[..., columns],
         )
-        field = forecaster.sample(part, 1, MemberNoise(0, [0.0], 1))[0, 0, 0, 1]
-        stitched[:, start : start + tile] += field * ramp
-        weight[start : start + tile] += ramp
+        return forecaster.sample(part, 1, MemberNoise(0, [0.0], 1))[0, 0, 0, 1]
+
+    stitched = blend_tiles(tiling, tile)
     whole = forecaster.sample(batch, 1, MemberNoise(0, [0.0], 1))[0, 0, 0, 1]
-    difference = stitched / weight - whole
+    difference = stitched - whole
+    edges = [columns.stop - 1 for _, columns in tiling.windows() if columns.stop < 128]
     jumps = difference.diff(dim=1).abs().mean(dim=0)
     natural = whole.diff(dim=1).abs().mean()
-    assert jumps[[47, 63]].max() < 0.25 * natural
+    assert jumps[edges].max() < 0.25 * natural
 
 
 def test_the_halo_of_a_training_tile_is_not_scored() -> None:
@@ -134,6 +136,34 @@ def test_ensembles_are_alive_and_follow_their_noise_alone(name: str, settings: d
     assert first.std(dim=1).mean() > 1e-4
     assert not torch.equal(first, other)
     assert bool((first[:, :, :, 0] >= 0).all()), "precipitation is never negative"
+
+
+PHYSICS = (
+    LossTerm("conservation", 0.1, {"variables": ("precip_24h", "tmax")}),
+    LossTerm("bounds", 0.1, {"bounds": {"precip_24h": (0.0, None)}}),
+    LossTerm("clausius-clapeyron", 0.1, {"temperature": "tmax"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("downscaling-unet", {"base": 4, "levels": 2, "heteroscedastic": True}),
+        ("bayes-unet", {"base": 4, "levels": 2, "heteroscedastic": True}),
+        ("vi-unet", {"base": 4, "levels": 2, "heteroscedastic": True}),
+        ("sr3", {"base": 4, "depth": 1, "widest": 1}),
+        ("corrdiff", TINY),
+    ],
+)
+def test_physics_and_likelihood_terms_teach_every_relative(name: str, settings: dict) -> None:
+    likelihood = (LossTerm("gaussian-nll"),) if settings.get("heteroscedastic") else ()
+    forecaster = awake(name, settings, losses=(*likelihood, *PHYSICS))
+    report = forecaster.loss(BATCH, torch.Generator().manual_seed(0))
+    declared = {term.name for term in (*likelihood, *PHYSICS)}
+    assert declared <= set(report.terms)
+    assert report.terms["conservation"] > 0
+    report.terms["conservation"].backward()
+    assert any(p.grad is not None and p.grad.any() for p in forecaster.parameters())
 
 
 def test_variational_divergence_is_zero_at_the_prior_and_matches_torch() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import torch
@@ -12,6 +13,7 @@ from wxreg.models.forecaster import Batch, Blueprint, Forecaster, LossReport, No
 from wxreg.models.losses.combining import CombinedLoss
 from wxreg.models.residual_diffusion import ResidualDiffusion
 from wxreg.models.settings import DiffusionSettings, SamplerSettings, parse_settings
+from wxreg.models.stochastic_layers import GeneratorNoise
 
 DENOISING = "denoising"
 
@@ -26,6 +28,7 @@ class SuperResolutionDiffusion(Forecaster):
         where = blueprint.architecture
         settings = parse_settings(DiffusionSettings, blueprint.settings, where)
         sampler = parse_settings(SamplerSettings, blueprint.sampler, f"{where} sampler")
+        self.settings = settings
         self.space = DownscalingSpace(blueprint)
         self.losses = CombinedLoss(blueprint.losses, blueprint.targets, own=(DENOISING,))
         channels = len(blueprint.targets)
@@ -37,13 +40,24 @@ class SuperResolutionDiffusion(Forecaster):
         return torch.cat([self.space.planes(batch), base], dim=1)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossReport:
-        """How well departures from interpolation are denoised."""
+        """How well departures are denoised, and the declared terms of the denoised field."""
         base = self.space.base(batch)
         departures, mask = self.space.encode(batch, base)
         told = self.told(batch, base)
         lead = no_lead(told)
-        denoising = self.diffusion.loss(departures, mask, told, lead, generator)
-        return self.losses.total({DENOISING: denoising})
+        own = {DENOISING: self.diffusion.loss(departures, mask, told, lead, generator)}
+        if not len(self.losses.terms):
+            return self.losses.total(own)
+        estimate = self.estimate(departures, told, generator)
+        report: LossReport = self.losses(self.space.fields(batch, base, estimate), own)
+        return report
+
+    def estimate(self, departures: Tensor, told: Tensor, generator: torch.Generator) -> Tensor:
+        """Departures denoised from a moderate noise level: what declared terms look at."""
+        noise = GeneratorNoise(generator).normal(tuple(departures.shape[1:]), departures)
+        sigma = departures.new_full((len(departures),), math.exp(self.settings.noise_mean))
+        noisy = departures / self.diffusion.spread + sigma[:, None, None, None] * noise
+        return self.diffusion.denoise(noisy, sigma, told, no_lead(told)) * self.diffusion.spread
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
         """Each member is a draw from its own noise."""

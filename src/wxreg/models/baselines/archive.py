@@ -41,6 +41,7 @@ class Archive(FittedBaseline):
                 hint="declare one archived step as input for each lead",
             )
         self.settings = parse_settings(ArchiveSettings, blueprint.settings, blueprint.architecture)
+        self.needs_fit = self.settings.correction != "none"
         self.places = target_places(blueprint)
         grid = blueprint.target_shape if self.settings.by_place else (1, 1)
         shape = (blueprint.leads, len(blueprint.targets), *grid)
@@ -71,7 +72,7 @@ class Archive(FittedBaseline):
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
         """The archived forecast, corrected as declared; equal members."""
         forecast = self.archived(batch)
-        if self.settings.correction != "none":
+        if self.needs_fit:
             self.require_fit()
         if self.settings.correction == "mean-bias":
             forecast = forecast - self.bias

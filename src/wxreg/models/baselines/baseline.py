@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from wxreg.models.forecaster import Batch, Blueprint, Forecaster, LossReport
 class Baseline(Forecaster):
     """A forecaster without a training loop; ``needs_fit`` says whether it learns by `fit`."""
 
-    needs_fit: ClassVar[bool] = False
+    needs_fit: bool = False
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossReport:
         """Refuse: a baseline is used as it is, or fitted in one pass."""
@@ -29,7 +28,7 @@ class Baseline(Forecaster):
 class FittedBaseline(Baseline):
     """A baseline that reads the training period once; what it learns are buffers."""
 
-    needs_fit: ClassVar[bool] = True
+    needs_fit: bool = True
     fitted: Tensor
 
     def __init__(self, blueprint: Blueprint) -> None:

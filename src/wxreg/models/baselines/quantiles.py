@@ -12,8 +12,15 @@ from torch import Tensor
 
 def quantiles_of(samples: Tensor, count: int) -> Tensor:
     """``count`` quantiles over the first dimension; NaN samples are left out."""
+    ordered = samples.sort(dim=0).values
+    real = (~samples.isnan()).sum(dim=0)
     levels = (torch.arange(count, dtype=samples.dtype, device=samples.device) + 0.5) / count
-    return torch.nanquantile(samples, levels, dim=0)
+    places = levels.reshape(-1, *[1] * real.dim()) * (real - 1).clamp(min=0)
+    low = places.floor().long()
+    high = (low + 1).clamp(max=len(samples) - 1)
+    share = places - low
+    rest = torch.where(share > 0, ordered.gather(0, high) - ordered.gather(0, low), 0.0)
+    return ordered.gather(0, low) + share * rest
 
 
 def spread_dry_days(samples: Tensor, wet: float) -> Tensor:
