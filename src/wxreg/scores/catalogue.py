@@ -31,7 +31,8 @@ _MEMBERS, _THRESHOLD, _SCALE = ("members",), ("threshold",), ("threshold", "scal
 _TABLE = ("members", "threshold")
 
 _ROWS: Final = (
-    Metric("rmse", "Root mean square error", "sqrt(mean (f - o)^2)", "variable", "lower", "members"),
+    Metric("rmse", "Root mean square error", "sqrt(mean (f - o)^2)", "variable", "lower",
+           "members"),
     Metric("mse", "Mean square error", "mean (f - o)^2", "variable squared", "lower", "members"),
     Metric("mae", "Mean absolute error", "mean |f - o|", "variable", "lower", "members"),
     Metric("bias", "Mean error", "mean (f - o)", "variable", "zero", "members"),

@@ -55,9 +55,7 @@ def phase_shift(forecast: Field, truth: Field) -> tuple[float, float] | None:
     if not (np.isfinite(forecast).all() and np.isfinite(truth).all()):
         return None
     window = np.outer(np.hanning(truth.shape[0]), np.hanning(truth.shape[1]))
-    first, second = (
-        (np.asarray(f, float) - f.mean(dtype=float)) * window for f in (forecast, truth)
-    )
+    first, second = (_departures(field) * window for field in (forecast, truth))
     cross = np.fft.fft2(first) * np.conj(np.fft.fft2(second))
     size = np.abs(cross)
     if size.max() <= 1e-12 * max(float(np.abs(truth).max()) ** 2, 1e-300):
@@ -65,6 +63,10 @@ def phase_shift(forecast: Field, truth: Field) -> tuple[float, float] | None:
     correlation = np.fft.ifft2(cross / np.maximum(size, 1e-6 * size.max())).real
     peak = tuple(int(k) for k in np.unravel_index(int(correlation.argmax()), correlation.shape))
     return _refined(correlation, peak, 0), _refined(correlation, peak, 1)
+
+
+def _departures(field: Field) -> NDArray[np.float64]:
+    return np.asarray(field - field.mean(dtype=float), float)
 
 
 def _refined(surface: NDArray[np.float64], peak: tuple[int, ...], axis: int) -> float:

@@ -133,17 +133,16 @@ class EnsembleScores:
         parts = EnsembleParts.zero(bins.count, members, len(self.thresholds))
         for part in _engine(self.engine)(*fields, bins.count, images, self.threads):
             parts.add(part)
-        return parts.state(weights is None), images.reshape(
-            len(images), *(truth.shape if maps else (0,))
-        )
+        shape = (len(images), *truth.shape) if maps else images.shape
+        return parts.state(weights is None), images.reshape(shape)
 
 
 def _engine(name: Engine) -> Any:
     """The pass of an engine.  Without numba, `fused` is the tiled NumPy path: same numbers."""
     if name == "fused" and importlib.util.find_spec("numba") is not None:
-        from wxreg.scores.fused import ensemble_parts
+        from wxreg.scores import fused
 
-        return ensemble_parts
-    from wxreg.scores.tiled import ensemble_parts, reference_parts
+        return fused.ensemble_parts
+    from wxreg.scores import tiled
 
-    return reference_parts if name == "properscoring" else ensemble_parts
+    return tiled.reference_parts if name == "properscoring" else tiled.ensemble_parts

@@ -35,7 +35,7 @@ def _row_squares(
     """Windows wholly inside one row of windows: a straight run, in vector lanes."""
     n = f_top.size - width
     ft, fb, ot, ob = f_top[width:], f_bottom[width:], o_top[width:], o_bottom[width:]
-    difference, forecast, truth = 0, 0, 0
+    difference, forecast, truth = np.int64(0), np.int64(0), np.int64(0)
     for j in range(n):
         f = np.int64((fb[j] - ft[j]) - (f_bottom[j] - f_top[j]))
         o = np.int64((ob[j] - ot[j]) - (o_bottom[j] - o_top[j]))

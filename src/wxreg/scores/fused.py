@@ -107,7 +107,7 @@ def _uniform(truth: Floats, index: NDArray[np.int32], first: int) -> bool:
     strays = 0
     for p in range(truth.size):
         strays += 1 if index[first + p] != index[first] else 0
-    return strays == 0 and index[first] >= 0 and total < np.inf
+    return bool(strays == 0 and index[first] >= 0 and total < np.inf)
 
 
 @compiled

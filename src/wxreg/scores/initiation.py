@@ -51,8 +51,8 @@ class Initiation:
         rows, columns = (size // self.block * self.block for size in series.shape[1:])
         cut = series[:, :rows, :columns]
         shape = (len(series), rows // self.block, self.block, columns // self.block, self.block)
-        whole = np.isfinite(cut).reshape(shape).all((0, 2, 4))
-        active = (cut >= self.threshold).reshape(shape).any((2, 4))
+        whole = np.asarray(np.isfinite(cut).reshape(shape).all((0, 2, 4)))
+        active = np.asarray((cut >= self.threshold).reshape(shape).any((2, 4)))
         first = np.where(active.any(0), active.argmax(0), -1).astype(np.int64)
         return first, whole & ~active[0]
 

@@ -18,7 +18,7 @@ def _is_uniform(row: Floats, truth: Floats, index: NDArray[np.int32]) -> bool:
         total += abs(truth[p]) + abs(row[p])
     for p in range(truth.size):
         strays += 1 if index[p] != index[0] else 0
-    return strays == 0 and index[0] >= 0 and total < np.inf
+    return bool(strays == 0 and index[0] >= 0 and total < np.inf)
 
 
 @compiled

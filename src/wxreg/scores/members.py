@@ -74,13 +74,11 @@ class MemberScores:
         arrays: dict[str, Any] = {name: moments[..., i] for i, name in enumerate(MOMENTS)}
         arrays["contingency"] = counts
         arrays["weighted_contingency"] = counts.astype(float) if weights is None else weighted
-        arrays["count"] = (
-            counts[..., 0, :].sum(-1) if self.thresholds else _counts(rows, truth, bins)
-        )
+        arrays["count"] = _counts(rows, truth, bins)
         return State(arrays)
 
 
-def _counts(rows: Field, truth: Field, bins: Bins) -> NDArray[np.int64]:
+def _counts(rows: NDArray[Any], truth: NDArray[Any], bins: Bins) -> NDArray[np.int64]:
     index = bins.index.ravel()
     found = np.zeros((bins.count, len(rows)), np.int64)
     for member, row in enumerate(rows):

@@ -46,7 +46,7 @@ def _root_mean(name: str, weight: str = "weight") -> Finish:
     return lambda state: np.sqrt(ratio(state[name], state[weight]))
 
 
-def _counts(function: Finish, name: str = "weighted_contingency") -> Finish:
+def _counts(function: Callable[[Any], Any], name: str = "weighted_contingency") -> Finish:
     return lambda state: function(state[name])
 
 

@@ -67,7 +67,7 @@ def _describe(field: Field, labels: NDArray[np.int32], count: int, dy: float, dx
     y, x = rows * dy, columns * dx
 
     def summed(quantity: Floats) -> Floats:
-        return np.bincount(which, quantity, count)
+        return np.asarray(np.bincount(which, quantity, count), float)
 
     size, total = summed(np.ones(at.size)), summed(values)
     centre_y, centre_x = summed(values * y) / total, summed(values * x) / total

@@ -36,7 +36,7 @@ def _rings(ny: int, nx: int, dy: float, dx: float) -> tuple[NDArray[np.intp], Fl
     if nx % 2 == 0:
         twice[:, -1] = 1
     ring = np.minimum(ring, rings)
-    size = np.bincount(ring.ravel(), twice.ravel(), rings + 1)[:rings]
+    size = np.asarray(np.bincount(ring.ravel(), twice.ravel(), rings + 1)[:rings], float)
     ring.flags.writeable = twice.flags.writeable = size.flags.writeable = False
     return ring, size, rings
 
@@ -68,7 +68,7 @@ class Spectrum:
         return _state(power, self.power(truth), missing=0)
 
     def power(self, field: Field) -> Floats:
-        """Mean power per ring of one (y, x) field: times the ring sizes it adds up to the variance."""
+        """Mean power per ring of one (y, x) field; times ring sizes it sums to the variance."""
         from scipy.fft import rfft2
 
         ring, size, rings = _rings(*field.shape, self.dy, self.dx)
@@ -96,7 +96,7 @@ def _ring_sums(coefficients: NDArray[Any], ring: NDArray[np.intp], nx: int, ring
         return ring_power(coefficients, ring, nx % 2 == 0, rings)
     power = coefficients.real.astype(float) ** 2 + coefficients.imag.astype(float) ** 2
     power[:, 1 : (nx + 1) // 2] *= 2
-    return np.bincount(ring.ravel(), power.ravel(), rings + 1)[:rings]
+    return np.asarray(np.bincount(ring.ravel(), power.ravel(), rings + 1)[:rings], float)
 
 
 def _state(forecast: Floats, truth: Floats, missing: int) -> State:

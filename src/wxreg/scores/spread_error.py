@@ -20,7 +20,7 @@ class SpreadCurve(NamedTuple):
 
     spread: Floats
     error: Floats
-    count: Floats
+    points: Floats
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wxreg.errors import Incompatible
 
-Array = NDArray[np.int64] | NDArray[np.float64]
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class State:
             raise Incompatible(
                 "REG-450",
                 f"states of different layout: {self.layout} and {other.layout}",
-                hint="merge only states of one statistic with the same members, thresholds and bins",
+                hint="merge states of one statistic with equal members, thresholds and bins",
             )
         return State({name: self._join(name, other) for name in self.arrays}, self.maxima)
 
@@ -111,7 +112,7 @@ def load_states(path: Path) -> dict[str, State]:
 
     states: dict[str, State] = {}
     for _, group in zarr.open_group(path, mode="r").groups():
-        about = group.attrs["wxreg"]
+        about: Any = group.attrs["wxreg"]
         stacked = {name: np.asarray(array[...]) for name, array in group.arrays()}
         for row, key in enumerate(about["keys"]):
             arrays = {name: values[row] for name, values in stacked.items()}

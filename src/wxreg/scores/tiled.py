@@ -46,13 +46,13 @@ def ensemble_parts(
         yield part
 
 
-def reference_parts(*arguments: Any) -> Iterator[EnsembleParts]:
+def reference_parts(*fields: Any) -> Iterator[EnsembleParts]:
     """The same pass with the CRPS of `properscoring`, the reference engine.
 
     properscoring takes the members present at each point, as we do; it has no fair form,
     so `crps` (fair) stays ours.
     """
-    return ensemble_parts(*arguments, reference=True)
+    return ensemble_parts(*fields, True)
 
 
 def _properscoring(rows: Floats, observed: Floats) -> NDArray[np.float64]:
@@ -150,6 +150,6 @@ def _add_tables(
 ) -> None:
     for t, threshold in enumerate(thresholds):
         event = (observed >= threshold).astype(int)
-        cell = (index[complete], t, above[t][complete], event[complete])
+        cell: Any = (index[complete], t, above[t][complete], event[complete])
         np.add.at(part.tables, cell, 1)
         np.add.at(part.weighted, cell, weight[complete])
