@@ -158,3 +158,12 @@ def test_the_bytes_are_those_of_the_version(ref: DataRef) -> None:
         version.files,
         version.bytes,
     )
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_views_are_made_of_what_the_dataset_has(dataset: str) -> None:
+    have = set(LIBRARY.variables(dataset))
+    for view in LIBRARY.description(dataset).views.values():
+        for name in view.variables:
+            derived = LEXICON[name].derived
+            assert name in have or (derived and set(derived.inputs) <= have), name
