@@ -1,0 +1,1 @@
+"""Floor 7: what made what, and whether it can be believed."""

@@ -1,0 +1,1 @@
+"""Floor 8: cards, releases and exchange with other labs."""
