@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wxreg.specs.variables import VariableEntry
 
 
-class WeatherSource(DataSource):  # type: ignore[misc]
+class WeatherSource(DataSource):
     """What all drivers share: parameters checked at once, bytes touched only when read."""
 
     name = "weather"
