@@ -41,6 +41,7 @@ CODES: Final = MappingProxyType(
         "REG-241": "an ensemble or average of no checkpoints was asked for",
         "REG-240": "a setting of an architecture, loss or sampler is wrong",
         "REG-250": "an event expression does not parse",
+        "REG-260": "a run cannot be used in the way that was asked for",
         # 3xx not found
         "REG-300": "no entry of that name",
         "REG-301": "no file at that place",
@@ -53,6 +54,7 @@ CODES: Final = MappingProxyType(
         "REG-330": "no reader, variable or time of that name in the data",
         "REG-340": "a declared file of weights is not there",
         "REG-350": "no metric of that name",
+        "REG-360": "no run or checkpoint answers to that",
         # 4xx incompatible
         "REG-400": "the request cannot be resolved into a plan",
         "REG-401": "an entry refers to itself through its bases",
@@ -61,6 +63,7 @@ CODES: Final = MappingProxyType(
         "REG-435": "a split has too few windows",
         "REG-436": "two stores do not lie on matching grids",
         "REG-437": "the layout of a file is not the one that was declared",
+        "REG-438": "data of one split are in another",
         "REG-430": "a source does not fit what its description says",
         "REG-431": "a field claims more cells than the limit allows",
         "REG-432": "times are missing and the gap policy refuses",
@@ -76,6 +79,10 @@ CODES: Final = MappingProxyType(
         "REG-446": "the rows of a grid do not run from north to south",
         "REG-450": "score states of different layout cannot be merged",
         "REG-451": "a score cannot be formed from these fields",
+        "REG-460": "a training cannot be carried out as declared",
+        "REG-461": "a forecast cannot be made from these times or views",
+        "REG-462": "a draft cannot be run",
+        "REG-463": "a checkpoint does not say what it belongs to",
         # 5xx integrity
         "REG-500": "bytes do not match their recorded digest",
         "REG-520": "the log of the ledger is broken",
@@ -92,6 +99,7 @@ CODES: Final = MappingProxyType(
         "REG-542": "the weights of a perceptual network are not the declared ones",
         "REG-540": "weights hold values that are not finite",
         "REG-541": "statistics read back from a library differ from the declared ones",
+        "REG-560": "a file is not the one that the plan pins",
         # 6xx conflict
         "REG-600": "the target exists already",
         "REG-620": "another process holds the ledger",
@@ -101,6 +109,7 @@ CODES: Final = MappingProxyType(
         "REG-538": "a forecast lacks fields",
         "REG-635": "a forecast is still being written or was left unfinished",
         "REG-630": "a store is being prepared by another process",
+        "REG-660": "a run of this plan is in the way",
         # 7xx external
         "REG-700": "a service or file outside wxreg failed",
         "REG-720": "the database server failed",
@@ -108,6 +117,7 @@ CODES: Final = MappingProxyType(
         "REG-735": "a file could not be fetched from the archive",
         "REG-730": "a data source could not be read",
         "REG-740": "a library that an architecture is built on is not installed",
+        "REG-760": "memory ran out",
         # 8xx storage
         "REG-800": "the disk is full or not writable",
         "REG-820": "the place of the ledger or an artifact is full or not writable",
