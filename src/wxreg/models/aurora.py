@@ -24,18 +24,21 @@ class AuroraForecaster(Forecaster):
     """One deterministic forecast per lead; every input is also a target."""
 
     semantics: ClassVar[int] = 1
+    settings_type: ClassVar[type[AuroraSettings]] = AuroraSettings
+    own_terms: ClassVar[tuple[str, ...]] = ()
+    """Loss terms that a derived class computes itself."""
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__(blueprint)
         load_aurora()
         self.settings = parse_settings(
-            AuroraSettings, blueprint.settings, blueprint.architecture
-        )  # fmt: skip
+            self.settings_type, blueprint.settings, blueprint.architecture
+        )
         _check_targets(blueprint)
         self.layout = _with_levels(lay_out(blueprint.inputs))
         AuroraGrid.fit(blueprint.target_shape, self.settings)
         self.space = ResidualSpace(blueprint)
-        self.losses = CombinedLoss(blueprint.losses, blueprint.targets)
+        self.losses = CombinedLoss(blueprint.losses, blueprint.targets, self.own_terms)
         self.numbers = aurora_statistics(
             self.layout, blueprint.statics, blueprint.statistics
         )  # fmt: skip
@@ -87,17 +90,31 @@ class AuroraForecaster(Forecaster):
         planes = to_planes(forecast, self.layout, grid)[:, self.order]
         return torch.as_tensor((planes - self.space.targets.mean) / self.space.targets.std)
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> LossReport:
-        """The declared losses of the scaled changes."""
+    def fields(self, batch: Batch) -> Fields:
+        """The prediction beside the target, as losses want them."""
         changes, base = self.changes(batch)
         target, mask = self.space.encode(batch, base)
 
         def physical(scaled: Tensor) -> Tensor:
             return self.space.decode(scaled, base, batch.lead_hours)
 
-        fields = Fields(changes, target, mask, self.blueprint.targets, physical)
-        report: LossReport = self.losses(fields)
+        return Fields(changes, target, mask, self.blueprint.targets, physical)
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> LossReport:
+        """The declared losses of the scaled changes."""
+        report: LossReport = self.losses(self.fields(batch))
         return report
+
+    def place_of(self, name: str) -> int:
+        """The target channel called ``refc`` or ``t@500``; refused if there is none."""
+        names = [channel.name for channel in self.blueprint.targets]
+        if name not in names:
+            raise Incompatible(
+                "REG-443",
+                f"{name} is not among the targets",
+                hint=f"the targets are {', '.join(names)}",
+            )
+        return names.index(name)
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
         """The one forecast, repeated for each member."""

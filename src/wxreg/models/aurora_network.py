@@ -36,7 +36,8 @@ def regional_aurora(
 ) -> Any:
     """An `aurora.Aurora`; ``tendency`` holds the sizes of changes in normalised units by name."""
     network_class = _residual_class() if tendency is not None else load_aurora().Aurora
-    options = settings.model_dump(exclude=set(_ADAPTER_SETTINGS))
+    published = set(AuroraSettings.model_fields) - _ADAPTER_SETTINGS
+    options = settings.model_dump(include=published)
     with warnings.catch_warnings(), numbers_on_cpu():
         warnings.filterwarnings("ignore", message="The normalisation stati")
         network = network_class(
@@ -65,7 +66,7 @@ def _residual_class() -> type[Any]:
     """Aurora whose heads predict changes, through the hook that Aurora offers for it."""
     aurora: Any = load_aurora().Aurora
 
-    class ResidualAurora(aurora):  # type: ignore[misc]
+    class ResidualAurora(aurora):
         """Adds the last input step to what the heads say, in normalised space."""
 
         tendency: dict[str, Tensor]

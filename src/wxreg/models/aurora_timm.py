@@ -64,7 +64,7 @@ def provide_timm() -> None:
 def _substitute() -> dict[str, ModuleType]:
     names = ("timm", "timm.layers", "timm.models", "timm.models.vision_transformer")
     modules = {name: ModuleType(name, __doc__) for name in names}
-    contents = {
+    contents: dict[str, dict[str, Any]] = {
         "timm.layers": {"to_2tuple": to_2tuple, "to_3tuple": to_3tuple, "DropPath": DropPath},
         "timm.models.vision_transformer": {"trunc_normal_": nn.init.trunc_normal_},
     }

@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from wxreg.errors import UsageError
 from wxreg.ids import near_names
-from wxreg.specs.base import Spec
+from wxreg.specs.base import FrozenDict, Spec
 
 Parsed = TypeVar("Parsed", bound=Spec)
 Positive = Annotated[int, Field(ge=1)]
@@ -127,3 +127,43 @@ class AuroraSettings(Spec):
     """Whether the west and east edges touch, as they do on a global grid only."""
     pad: Literal["replicate", "refuse"] = "replicate"
     """What happens to a grid that is no multiple of the patch."""
+
+
+class AuroraHeadSettings(AuroraSettings):
+    """Aurora with a convective decoder head."""
+
+    head_variables: tuple[str, ...]
+    """Targets (``refc`` or ``t@500``) that the head adds its change to."""
+    head_width: Positive = 64
+    head_weights: dict[str, Annotated[float, Field(ge=0)]] = FrozenDict()
+    """The weight of each of them in the head's own loss; 1 if not named."""
+
+
+class AuroraMultiscaleSettings(AuroraSettings):
+    """Aurora trained on several coarsenings of the grid."""
+
+    factors: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1, 2, 4)
+    """How many cells a side are averaged: 3, 6 and 12 km views of a 3 km grid."""
+    scale_weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """The weight of each view; equal if not given."""
+
+    @model_validator(mode="after")
+    def _one_weight_each(self) -> AuroraMultiscaleSettings:
+        if self.scale_weights and len(self.scale_weights) != len(self.factors):
+            raise ValueError("scale_weights needs one weight for each factor")
+        return self
+
+
+class TrioMember(Spec):
+    """What one member of the trio predicts."""
+
+    variables: tuple[str, ...]
+    weights: dict[str, Annotated[float, Field(ge=0)]] = FrozenDict()
+    """How much it counts for a variable that others predict too; 1 if not named."""
+
+
+class AuroraTrioSettings(Spec):
+    """Three Auroras of one shape."""
+
+    network: AuroraSettings
+    members: dict[str, TrioMember]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -77,14 +77,14 @@ def _coarse_degrees(degrees: Tensor, factor: int) -> Tensor:
     shape = degrees.shape[:-2]
     flat = degrees.double().reshape(-1, 1, *degrees.shape[-2:])
     means = block_mean(flat, factor)
-    return cast(Tensor, means.reshape(*shape, *means.shape[-2:]).to(degrees.dtype))
+    return means.reshape(*shape, *means.shape[-2:]).to(degrees.dtype)
 
 
 def crop(batch: Batch, rows: slice, columns: slice) -> Batch:
     """A tile of a batch whose inputs and targets lie on one grid."""
     view = View.of(batch)
     many = [field.name for field in fields(View) if field.name not in ("lead_hours", "time")]
-    cut = {
+    cut: dict[str, Any] = {
         name: None if getattr(view, name) is None else getattr(view, name)[..., rows, columns]
         for name in many
     }
