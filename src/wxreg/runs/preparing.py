@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from wxreg.artifacts.dvc import pull_version
@@ -27,10 +28,19 @@ def prepared_store(
     """The canonical store of one side of a plan; fetched and prepared where it is not current."""
     ref = DataRef.parse(store.dataset)
     plan = prepare_plan(library, layout, ref, store.view)
-    if store_is_current(plan.output, plan):
-        return plan.output
-    fetched_version(library, layout, ref)
-    prepare(plan, workers, progress)
+    return prepared(plan, lambda: fetched_version(library, layout, ref), workers, progress)
+
+
+def prepared(
+    plan: PreparePlan,
+    fetch: Callable[[], object],
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> Path:
+    """The store of a preparation, made now unless a current one is there."""
+    if not store_is_current(plan.output, plan):
+        fetch()
+        prepare(plan, workers, progress)
     return plan.output
 
 

@@ -75,6 +75,11 @@ class Bar:
         if self._progress is not None:
             self._progress.update(self._task, completed=done, note=note)
 
+    def told(self, done: int, total: int) -> None:
+        """Show how much of how much is done, for work that learns its size as it goes."""
+        if self._progress is not None:
+            self._progress.update(self._task, completed=done, total=total)
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         if self._progress is not None:

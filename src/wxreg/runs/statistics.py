@@ -1,0 +1,90 @@
+"""``reg stats``: normalisation statistics of a version's training split, as a catalog file."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from wxreg import __version__
+from wxreg.artifacts.layout import Layout
+from wxreg.artifacts.sealing import write_text
+from wxreg.data.prepare import Progress
+from wxreg.data.statistics import DEFAULT_QUANTILES, StatisticsPlan, compute, verify
+from wxreg.data.stores import open_store
+from wxreg.errors import NotFound
+from wxreg.findings import Finding
+from wxreg.ids import DataRef
+from wxreg.leadtime import Duration
+from wxreg.library.loading import Library
+from wxreg.runs.preparing import fetched_version, prepare_plan, prepared
+from wxreg.specs.statistics import Statistics
+
+_SCHEMA = "# yaml-language-server: $schema=../../../../src/wxreg/schemas/statistics.json\n"
+
+
+def compute_statistics(
+    library: Library,
+    ref: DataRef,
+    view: str,
+    name: str | None = None,
+    steps: tuple[Duration, ...] = (),
+    *,
+    quantiles: bool = True,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> tuple[Path, Statistics]:
+    """Compute the statistics of one view and write them into the catalog."""
+    plan = _plan(library, ref, view, name or view, steps, quantiles=quantiles)
+    made = compute(plan, workers, progress)
+    path = library.statistics_path(ref, plan.id)
+    body = json.loads(made.model_dump_json(exclude_defaults=True))
+    text = yaml.safe_dump({"spec": 1, **body}, sort_keys=False, allow_unicode=True, width=100)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, _SCHEMA + text)
+    return path, made
+
+
+def verify_statistics(library: Library, ref: DataRef, name: str, view: str) -> list[Finding]:
+    """Recount some channels of a statistics file and report every difference."""
+    known = library.statistics(ref, name)
+    if known is None:
+        where = str(library.statistics_path(ref, name))
+        hint = f"`reg stats compute {ref}` makes them"
+        raise NotFound("REG-301", f"{ref} has no statistics {name!r}", where=where, hint=hint)
+    found = {step for channel in known.channels.values() for step in channel.tendencies}
+    steps = tuple(Duration.parse(step) for step in sorted(found))
+    return verify(known, _plan(library, ref, view, name, steps, quantiles=False))
+
+
+def _plan(
+    library: Library,
+    ref: DataRef,
+    view: str,
+    name: str,
+    steps: tuple[Duration, ...],
+    *,
+    quantiles: bool,
+) -> StatisticsPlan:
+    version = library.version(ref)
+    layout = Layout(library.root)
+    recipe = prepare_plan(library, layout, ref, view)
+    store = prepared(recipe, lambda: fetched_version(library, layout, ref))
+    lexicon = library.lexicon()
+    held = open_store(store).data_vars
+    described = library.description(ref.dataset).views.get(view)
+    cadence = described.cadence if described and described.cadence else version.time.cadence
+    return StatisticsPlan(
+        id=name,
+        dataset=str(ref),
+        source_digest=version.content,
+        store=store,
+        splits=version.splits,
+        variables=tuple(lexicon[str(variable)] for variable in held if str(variable) in lexicon),
+        steps=steps or (cadence,),
+        quantiles=DEFAULT_QUANTILES if quantiles else (),
+        code=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
