@@ -1,0 +1,119 @@
+"""Mergeable moments and histograms: what statistics are made of while they are counted.
+
+Moments are kept in float64 as (count, mean, sum of squared deviations, minimum, maximum) and
+merged by Chan's formula, so that blocks may be read in any order by any number of workers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wxreg.specs import statistics as specs
+
+_TILE: Final = 1 << 16
+BINS: Final = 4096
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The moments of some numbers; the default is those of none."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    """The sum of squared deviations from the mean."""
+    minimum: float = math.inf
+    maximum: float = -math.inf
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> Moments:
+        """Of the finite numbers among ``values``, in one pass of tiles that fit the cache."""
+        flat, total = values.reshape(-1), cls()
+        for start in range(0, flat.size, _TILE):
+            total = total.merged(cls._of_tile(flat[start : start + _TILE]))
+        return total
+
+    @classmethod
+    def _of_tile(cls, tile: NDArray[Any]) -> Moments:
+        low = float(tile.min())
+        if math.isnan(low):
+            tile = tile[~np.isnan(tile)]
+            if not tile.size:
+                return cls()
+            low = float(tile.min())
+        shifted = tile.astype(np.float64)
+        shifted -= low
+        mean = float(shifted.sum()) / tile.size
+        squares = float(np.dot(shifted, shifted)) - tile.size * mean * mean
+        return cls(tile.size, low + mean, max(squares, 0.0), low, float(tile.max()))
+
+    def merged(self, other: Moments) -> Moments:
+        """The moments of both together."""
+        count = self.count + other.count
+        if not count:
+            return self
+        delta = other.mean - self.mean
+        return Moments(
+            count=count,
+            mean=self.mean + delta * other.count / count,
+            squares=self.squares + other.squares + delta**2 * self.count * other.count / count,
+            minimum=min(self.minimum, other.minimum),
+            maximum=max(self.maximum, other.maximum),
+        )
+
+    def finished(self) -> specs.Moments:
+        """The numbers as a specification holds them; none where nothing was counted is an error."""
+        return specs.Moments(
+            count=self.count,
+            mean=self.mean,
+            std=math.sqrt(self.squares / self.count),
+            minimum=self.minimum,
+            maximum=self.maximum,
+        )
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts in equal bins between declared bounds, with the two tails apart."""
+
+    low: float
+    high: float
+    counts: NDArray[np.int64]
+    """Below the bounds, the bins, above the bounds."""
+
+    @classmethod
+    def empty(cls, low: float, high: float) -> Histogram:
+        """No counts yet."""
+        return cls(low, high, np.zeros(BINS + 2, np.int64))
+
+    def adding(self, values: NDArray[np.float32]) -> Histogram:
+        """These counts and those of the finite numbers among ``values``."""
+        counts, flat = self.counts.copy(), values.reshape(-1)
+        scale, shift = np.float32(BINS / (self.high - self.low)), np.float32(self.low)
+        for start in range(0, flat.size, _TILE):
+            tile = flat[start : start + _TILE]
+            bins = (tile - shift) * scale
+            bins = bins[~np.isnan(bins)]
+            np.clip(bins, -1, BINS, out=bins)
+            np.floor(bins, out=bins)
+            counts += np.bincount(bins.astype(np.int32) + 1, minlength=BINS + 2)
+        return Histogram(self.low, self.high, counts)
+
+    def merged(self, other: Histogram) -> Histogram:
+        """The counts of both together; their bounds must agree."""
+        if (self.low, self.high) != (other.low, other.high):
+            raise ValueError("histograms of unlike bounds do not merge")
+        return Histogram(self.low, self.high, self.counts + other.counts)
+
+    def quantile(self, probability: float, minimum: float, maximum: float) -> float:
+        """Linear within its bin; exact extremes take the place of the open tails."""
+        edges = np.linspace(self.low, self.high, BINS + 1)
+        edges = np.concatenate(([min(minimum, self.low)], edges, [max(maximum, self.high)]))
+        total = np.concatenate(([0], np.cumsum(self.counts)))
+        found = float(np.interp(probability * total[-1], total, edges))
+        return min(max(found, minimum), maximum)
