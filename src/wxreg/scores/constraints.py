@@ -79,7 +79,7 @@ def within(variable: str, low: float, high: float, tolerance: float = 0.0) -> Co
     """Bounds, such as relative humidity in 0..100."""
 
     def excess(values: Field) -> NDArray[Any]:
-        return np.maximum(low - values, values - high)
+        return np.asarray(np.maximum(low - values, values - high))
 
     return Constraint(f"{variable}_within", f"{variable} outside {low:g}..{high:g}", (variable,),
                       excess, tolerance)  # fmt: skip

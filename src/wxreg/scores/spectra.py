@@ -30,7 +30,7 @@ def _rings(ny: int, nx: int, dy: float, dx: float) -> tuple[NDArray[np.intp], Fl
     ky, kx = np.fft.fftfreq(ny, dy)[:, None], np.fft.rfftfreq(nx, dx)[None, :]
     step = 1 / max(ny * dy, nx * dx)
     rings = int(min(0.5 / dy, 0.5 / dx) / step + 1e-9) + 1
-    ring = np.rint(np.hypot(ky, kx) / step).astype(np.intp)
+    ring = np.floor(np.hypot(ky, kx) / step + 0.5 + 1e-9).astype(np.intp)  # ties go up
     twice = np.full(ring.shape, 2.0)
     twice[:, 0] = 1
     if nx % 2 == 0:

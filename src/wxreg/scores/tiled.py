@@ -46,13 +46,24 @@ def ensemble_parts(
         yield part
 
 
-def reference_parts(*fields: Any) -> Iterator[EnsembleParts]:
+def reference_parts(
+    forecast: Floats,
+    truth: Floats,
+    weights: NDArray[np.float64],
+    index: NDArray[np.int32],
+    thresholds: Floats,
+    bins: int,
+    maps: Floats,
+    threads: int | None,
+) -> Iterator[EnsembleParts]:
     """The same pass with the CRPS of `properscoring`, the reference engine.
 
     properscoring takes the members present at each point, as we do; it has no fair form,
     so `crps` (fair) stays ours.
     """
-    return ensemble_parts(*fields, True)
+    return ensemble_parts(
+        forecast, truth, weights, index, thresholds, bins, maps, threads, reference=True
+    )
 
 
 def _properscoring(rows: Floats, observed: Floats) -> NDArray[np.float64]:
@@ -93,9 +104,8 @@ def _point_values(rows: Floats, observed: Floats) -> dict[str, NDArray[np.float6
 def _half_pairs(difference: Floats, mean: Floats, size: NDArray[Any]) -> NDArray[np.float64]:
     ordered = np.sort(difference, axis=0) - mean
     factor = 2 * np.arange(len(ordered))[:, None] + 1 - size
-    return np.where(np.isfinite(ordered), factor * np.where(np.isinf(ordered), 0, ordered), 0).sum(
-        0
-    )
+    terms = factor * np.where(np.isfinite(ordered), ordered, 0)
+    return np.asarray(terms.sum(0), float)
 
 
 def _map_rows(values: dict[str, NDArray[np.float64]], above: NDArray[Any]) -> Floats:
