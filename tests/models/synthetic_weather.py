@@ -1,4 +1,4 @@
-"""A tiny world for model tests: blobs that drift, grow and fade over smooth, daily-warmed fields."""
+"""A tiny world for model tests: blobs that drift and fade over smooth, daily-warmed fields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHANNELS = (
     *(Channel(name) for name in ("t2m", "u10", "v10", "refc", "cape_sb")),
     *(Channel(name, level) for name in ("t", "u") for level in (500.0, 850.0)),
 )
-STATICS = (Channel("orog"), Channel("land_sea_mask"))
+STATICS = (Channel("orog"), Channel("lsm"))
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def statistics(fields: np.ndarray) -> dict[str, ChannelStatistics]:
         for i, channel in enumerate(CHANNELS)
     }
     numbers["orog"] = ChannelStatistics(300.0, 200.0)
-    numbers["land_sea_mask"] = ChannelStatistics(0.5, 0.5)
+    numbers["lsm"] = ChannelStatistics(0.5, 0.5)
     return numbers
 
 

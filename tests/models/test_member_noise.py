@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wxreg.models.noise import MemberNoise
+from wxreg.models.noise import MemberNoise, TileNoise
 
 LIKE = torch.zeros(1)
 
@@ -43,3 +43,15 @@ def test_draws_have_their_distribution() -> None:
     assert abs(float(normal.std()) - 1) < 0.02
     assert float(uniform.min()) >= 0
     assert float(uniform.max()) < 1
+
+
+def test_tiles_see_one_noise_field() -> None:
+    def tile(rows: slice, columns: slice) -> torch.Tensor:
+        noise = TileNoise(MemberNoise(0, [0.0], 2), (8, 12), rows, columns)
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        noise.uniform((5,), LIKE)
+        return noise.normal((3, *size), LIKE)
+
+    west, east = tile(slice(0, 8), slice(0, 8)), tile(slice(0, 8), slice(4, 12))
+    assert west.shape == (2, 3, 8, 8)
+    assert torch.equal(west[..., 4:], east[..., :4])

@@ -11,15 +11,11 @@ from wxreg.models.forecaster import Channel
 
 GRAVITY: Final = 9.80665
 
-SURFACE: Final = MappingProxyType(
-    {"t2m": "2t", "u10": "10u", "v10": "10v", "mslma": "msl", "mslp": "msl", "prmsl": "msl"}
-)
+SURFACE: Final = MappingProxyType({"t2m": "2t", "u10": "10u", "v10": "10v", "msl": "msl"})
 """Names that Aurora was pretrained with; any other variable keeps its own name."""
 
 ATMOSPHERE: Final = MappingProxyType({"gh": "z"})
-STATIC: Final = MappingProxyType(
-    {"orog": "z", "land_sea_mask": "lsm", "lsm": "lsm", "land": "lsm", "soil_type": "slt"}
-)
+STATIC: Final = MappingProxyType({"orog": "z", "z_surface": "z", "lsm": "lsm", "slt": "slt"})
 FACTORS: Final = MappingProxyType({"gh": GRAVITY, "orog": GRAVITY})
 """Heights in metres become geopotential in m²/s²."""
 

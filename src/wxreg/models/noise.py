@@ -7,7 +7,7 @@ same however they are batched and on whatever device they are used.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -44,6 +44,41 @@ class MemberNoise:
             for key in self._keys
             for member in self._members
         ]
+
+
+class TileNoise:
+    """The cut of one noise field for the whole grid that a tile sees.
+
+    Neighbouring tiles then agree where they overlap, and a member stays one member.  Draws on
+    another grid than the tile's (a coarser one, say) are the same for every tile.
+    """
+
+    def __init__(
+        self, whole: MemberNoise, shape: tuple[int, int], rows: slice, columns: slice
+    ) -> None:
+        """``whole`` is made anew for each tile, so that every tile starts at the first draw."""
+        self._whole = whole
+        self._shape = shape
+        self._window = (rows, columns)
+
+    def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Standard normal draws of shape ``(rows, *shape)``."""
+        return self._cut(self._whole.normal, shape, like)
+
+    def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Uniform draws in [0, 1) of shape ``(rows, *shape)``."""
+        return self._cut(self._whole.uniform, shape, like)
+
+    def _cut(
+        self,
+        draw: Callable[[tuple[int, ...], Tensor], Tensor],
+        shape: tuple[int, ...],
+        like: Tensor,
+    ) -> Tensor:
+        rows, columns = self._window
+        if shape[-2:] != (rows.stop - rows.start, columns.stop - columns.start):
+            return draw(shape, like)
+        return draw((*shape[:-2], *self._shape), like)[..., rows, columns]
 
 
 def _key(seed: int, time: float) -> list[int]:

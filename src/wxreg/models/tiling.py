@@ -66,8 +66,8 @@ def blend_tiles(tiling: Tiling, forecast: Callable[[slice, slice], Tensor]) -> T
 def sample_tiles(batch: Batch, tiling: Tiling, sample: Callable[[Batch], Tensor]) -> Tensor:
     """``sample`` applied to each tile of a batch, blended over the whole grid.
 
-    Members stay coherent from tile to tile only as far as ``sample`` makes them: give every
-    tile its cut of one noise field for the whole grid.
+    A sampler that draws noise uses `blend_tiles` with a `TileNoise` for each tile instead, so
+    that members stay coherent from tile to tile.
     """
     return blend_tiles(tiling, lambda rows, columns: sample(crop(batch, rows, columns)))
 
