@@ -2,7 +2,8 @@
 
 Installs Debian's ``postgresql`` when no server is found (the only thing here that needs root),
 starts a private cluster in a temporary folder as an unprivileged user, on a free port of the
-loopback, and removes it afterwards.  Further arguments go to pytest.
+loopback, and removes it afterwards.  Further arguments go to pytest: ``-m postgres`` adds the
+slow tests.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def main(arguments: list[str]) -> int:
         print("no PostgreSQL server is installed; install it and try again", file=sys.stderr)
         return 1
     with cluster(programs) as url:
-        tests = [sys.executable, "-m", "pytest", "tests/ledger", "-q", "-m", "postgres", *arguments]
+        tests = [sys.executable, "-m", "pytest", "tests/ledger", "-q"]
+        tests += ["-m", "postgres and not slow", *arguments]
         environment = {**os.environ, "REG_TEST_POSTGRES": url}
         return subprocess.run(tests, cwd=ROOT, env=environment, check=False).returncode
 
