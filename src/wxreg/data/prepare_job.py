@@ -279,12 +279,28 @@ class _Window:
         inside = self.unit.start <= position < self.unit.stop
         stop = min(position + self.batch, self.unit.stop) if inside else position + 1
         chosen = self.job.source[list(self.unit.names)].isel(time=slice(position, stop))
-        raw = chosen.compute(scheduler="synchronous")
+        raw = self._computed(chosen, position)
         while len(self.kept) > self.batch:
             del self.kept[next(iter(self.kept))]
         for i in range(stop - position):
             one = {name: raw[name].values[i] for name in self.unit.names}
             self.kept[position + i] = self.job.placement.apply(one, self.pair)
+
+    def _computed(self, chosen: xr.Dataset, position: int) -> xr.Dataset:
+        """The values; what a decoder says of damaged bytes becomes an error that names the time."""
+        try:
+            return chosen.compute(scheduler="synchronous")
+        except (OSError, ValueError, RuntimeError) as error:
+            if chosen.sizes["time"] > 1:  # find the first time that cannot be read
+                for i in range(chosen.sizes["time"]):
+                    self._computed(chosen.isel(time=slice(i, i + 1)), position + i)
+            moment = self.job.moments[position]
+            raise IntegrityError(
+                "REG-530",
+                f"{', '.join(self.unit.names)} cannot be read at {moment}: {error}",
+                where=self.job.plan.request.location,
+                hint="fetch that part of the source again",
+            ) from error
 
 
 def _check_times(source: xr.Dataset, where: str) -> Any:

@@ -3,8 +3,8 @@
 A reader returns an xarray dataset with lexicon variable ids in canonical units, float32, NaN
 where a value is missing, and dimensions ``(time, [level,] y, x)``, or ``([level,] y, x)`` for a
 static variable.  A dask chunk is one time of one variable, or the times that the source stores
-together.  Rows are in the order of the source and winds point as the source stores them; three attributes say how, so that preparation
-can turn them:
+together.  Rows are in the order of the source and winds point as the source stores them;
+attributes say how, so that preparation can turn them:
 
 * ``rows``: ``south-to-north`` or ``north-to-south``;
 * ``winds``: ``grid-relative`` or ``earth-relative``;

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from tiny_grib import (
+    GRID,
+    LEXICON,
+    START,
+    Message,
+    analysis,
+    field,
+    message_bytes,
+    path_of,
+    request,
+    write_archive,
+)
+
+from wxreg.data.prepare import PreparePlan, prepare
+from wxreg.data.quality import quality_findings
+from wxreg.data.reading import open_source
+from wxreg.errors import IntegrityError
+from wxreg.specs.variables import ArraySelector, VariableEntry
+
+
+def prepared(tmp_path: Path) -> Path:
+    return prepare(PreparePlan(request=request(tmp_path / "raw"), output=tmp_path / "o.zarr")).path
+
+
+def whats(path: Path) -> str:
+    return "\n".join(f"{f.where} {f.what}" for f in quality_findings(path, LEXICON))
+
+
+def test_a_sound_store_has_only_its_known_sentinels(tmp_path: Path) -> None:
+    write_archive(tmp_path / "raw")
+    found = quality_findings(prepared(tmp_path), LEXICON)
+    assert [f.severity for f in found] == ["info"]
+    assert "refc" in found[0].where
+
+
+def test_gaps_ranges_and_frozen_fields_are_found(tmp_path: Path) -> None:
+    write_archive(tmp_path / "raw", absent=(5,))
+    run = START + timedelta(hours=2)
+    messages = [Message((0, 0, 0), (103, 2), field(1, 280.0)), *analysis(2)[1:]]
+    path_of(tmp_path / "raw", run, 0).write_bytes(b"".join(message_bytes(run, m) for m in messages))
+    run = START + timedelta(hours=3)
+    hot = Message((0, 0, 0), (103, 2), field(3, 380.0))
+    path_of(tmp_path / "raw", run, 0).write_bytes(
+        b"".join(message_bytes(run, m) for m in [hot, *analysis(3)[1:]])
+    )
+    found = whats(prepared(tmp_path))
+    assert "1 of 6 times are missing: 2023-06-01T05:00" in found
+    assert "equal the one before: 2023-06-01T02:00" in found
+    assert "120 values" in found
+
+
+def test_a_flipped_bit_in_a_store_is_an_error(tmp_path: Path) -> None:
+    write_archive(tmp_path / "raw")
+    path = prepared(tmp_path)
+    shard = path / "t2m" / "c" / "0" / "0" / "0"
+    raw = bytearray(shard.read_bytes())
+    raw[-3] ^= 1  # the index of the shard carries a checksum
+    shard.write_bytes(raw)
+    with pytest.raises(IntegrityError, match="damaged"):
+        quality_findings(path, LEXICON)
+
+
+def hrrrzarr_request(root: Path, **changes: object):
+    entries = (
+        VariableEntry(
+            id="t2m", units="K", hrrrzarr=ArraySelector(name="TMP", group="2m_above_ground")
+        ),
+        VariableEntry(
+            id="precip",
+            units="kg m-2",
+            analysis=False,
+            hrrrzarr=ArraySelector(name="APCP_1hr_acc_fcst", group="surface"),
+        ),
+    )
+    return request(root, 3, **{"layout": "hrrrzarr", "entries": entries, **changes})
+
+
+def write_hrrrzarr(root: Path, hours: int = 3) -> None:
+    for k in range(-1, hours):
+        run = START + timedelta(hours=k)
+        day = root / "sfc" / f"{run:%Y%m%d}"
+        nested = "2m_above_ground/TMP/2m_above_ground/TMP"
+        where = day / f"{run:%Y%m%d_%H}z_anl.zarr" / nested
+        array = zarr.create_array(
+            where, shape=GRID.shape, dtype="<f2", chunks=(6, 6), zarr_format=2, fill_value=np.nan
+        )
+        array[...] = field(k, 280.0)
+        nested = "surface/APCP_1hr_acc_fcst/surface/APCP_1hr_acc_fcst"
+        where = day / f"{run:%Y%m%d_%H}z_fcst.zarr" / nested
+        array = zarr.create_array(
+            where, shape=(18, *GRID.shape), dtype="<f2", chunks=(18, 6, 6), zarr_format=2
+        )
+        array[...] = np.abs(field(k))[None]
+
+
+def test_hrrrzarr_joins_analysis_and_first_forecast_hour(tmp_path: Path) -> None:
+    write_hrrrzarr(tmp_path)
+    opened = open_source(hrrrzarr_request(tmp_path))
+    np.testing.assert_allclose(opened.t2m[1], field(1, 280 - 273.15), atol=0.15)
+    np.testing.assert_allclose(opened.precip[1], np.abs(field(0)), atol=5e-3)
+    assert opened.attrs["rows"] == "south-to-north"
+    assert opened.attrs["missing_times"] == []
+
+
+def test_hrrrzarr_names_what_is_not_there(tmp_path: Path) -> None:
+    write_hrrrzarr(tmp_path, hours=2)
+    opened = open_source(hrrrzarr_request(tmp_path))
+    assert opened.attrs["missing_fields"] == {"t2m": ["2023-06-01T02:00"]}
+    array = tmp_path / "sfc/20230601/20230601_00z_anl.zarr/2m_above_ground/TMP/2m_above_ground/TMP"
+    for chunk in array.glob("[0-9]*"):
+        chunk.unlink()
+    with pytest.raises(IntegrityError, match="none of its chunks"):
+        open_source(hrrrzarr_request(tmp_path)).t2m[0].compute()
+
+
+def test_hrrrzarr_overflow_of_half_precision_is_an_error(tmp_path: Path) -> None:
+    write_hrrrzarr(tmp_path)
+    where = tmp_path / "sfc/20230601/20230601_00z_anl.zarr/2m_above_ground/TMP/2m_above_ground/TMP"
+    zarr.open_array(where, mode="r+")[0, 0] = np.inf
+    with pytest.raises(IntegrityError, match="overflows"):
+        open_source(hrrrzarr_request(tmp_path)).t2m[0].compute()
