@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,6 +229,9 @@ def make_trainer(
     plan: TrainPlan, steps_left: int, devices: int, accelerator: str, between: Between
 ) -> Any:
     """Lightning with everything off that would write or decide by itself."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
     training = plan.training
     many = devices > 1
     return lightning.Trainer(
