@@ -39,16 +39,32 @@ class FractionsSkill:
         present = np.isfinite(forecast) & np.isfinite(truth)
         events = np.zeros((2, len(self.thresholds)), np.int64)
         squares = np.zeros((3, len(self.thresholds), len(self.scales)), np.int64)
-        for t, threshold in enumerate(self.thresholds):
-            tables = [_corner_sums((field >= threshold) & present) for field in (forecast, truth)]
-            events[:, t] = [table[-1, -1] for table in tables]
-            squares[:, t] = self._squares(*tables)
+        tables = self._tables(forecast, truth, present)
+        for t in range(len(self.thresholds)):
+            pair = tables[2 * t], tables[2 * t + 1]
+            events[:, t] = [table[-1, -1] for table in pair]
+            squares[:, t] = self._squares(*pair)
         names = ("difference", "forecast", "truth")
         arrays: dict[str, Any] = dict(zip(names, squares, strict=True))
         arrays |= {"forecast_events": events[0], "truth_events": events[1]}
         arrays["missing"] = np.array(present.size - present.sum(), np.int64)
         arrays["count"] = np.array(present.sum(), np.int64)
         return State(arrays)
+
+    def _tables(
+        self, forecast: Field, truth: Field, present: NDArray[np.bool_]
+    ) -> list[NDArray[np.int32]]:
+        """Corner sums of forecast and truth, in turn, for each threshold."""
+        jobs = [(field, t) for t in self.thresholds for field in (forecast, truth)]
+        if importlib.util.find_spec("numba") is None:
+            return [_corner_sums((field >= t) & present) for field, t in jobs]
+        from wxreg.scores.compiling import in_parts
+        from wxreg.scores.fss_kernel import corner_sums
+
+        def work(start: int, stop: int) -> list[NDArray[np.int32]]:
+            return [corner_sums(field, present, t) for field, t in jobs[start:stop]]
+
+        return [table for part in in_parts(len(jobs), work, self.threads) for table in part]
 
     def _squares(self, a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.int64]:
         if importlib.util.find_spec("numba") is not None:
@@ -65,10 +81,6 @@ class FractionsSkill:
 
 def _corner_sums(events: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Events above and left of every grid corner: (y+1, x+1)."""
-    if importlib.util.find_spec("numba") is not None:
-        from wxreg.scores.fss_kernel import corner_sums
-
-        return corner_sums(events)
     table = np.zeros((events.shape[0] + 1, events.shape[1] + 1), np.int32)
     np.cumsum(np.cumsum(events, 0, dtype=np.int32), 1, out=table[1:, 1:])
     return table

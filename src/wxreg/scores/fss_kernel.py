@@ -6,19 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wxreg.scores.compiling import compiled, in_parts
-from wxreg.scores.kernels import Ints
+from wxreg.scores.kernels import Floats, Ints
+
+WIDEST_NARROW = 215
+"""Up to this width the square of a count fits 32 bits, which are twice as fast."""
 
 
 @compiled
-def corner_sums(events: NDArray[np.bool_]) -> NDArray[np.int32]:
+def corner_sums(field: Floats, present: NDArray[np.bool_], threshold: float) -> NDArray[np.int32]:
     """Events above and left of every grid corner: (y+1, x+1)."""
-    rows, columns = events.shape
+    rows, columns = field.shape
+    limit = field.dtype.type(threshold)
     table = np.zeros((rows + 1, columns + 1), np.int32)
     for i in range(rows):
-        row, above, below = events[i], table[i], table[i + 1]
+        row, there, above, below = field[i], present[i], table[i], table[i + 1]
         running = np.int32(0)
         for j in range(columns):
-            running += np.int32(row[j])
+            running += np.int32((row[j] >= limit) & there[j])
             below[j + 1] = above[j + 1] + running
     return table
 
@@ -36,12 +40,20 @@ def _row_squares(
     n = f_top.size - width
     ft, fb, ot, ob = f_top[width:], f_bottom[width:], o_top[width:], o_bottom[width:]
     difference, forecast, truth = np.int64(0), np.int64(0), np.int64(0)
-    for j in range(n):
-        f = np.int64((fb[j] - ft[j]) - (f_bottom[j] - f_top[j]))
-        o = np.int64((ob[j] - ot[j]) - (o_bottom[j] - o_top[j]))
-        difference += (f - o) * (f - o)
-        forecast += f * f
-        truth += o * o
+    if width > WIDEST_NARROW:
+        for j in range(n):
+            f = np.int64((fb[j] - ft[j]) - (f_bottom[j] - f_top[j]))
+            o = np.int64((ob[j] - ot[j]) - (o_bottom[j] - o_top[j]))
+            difference += (f - o) * (f - o)
+            forecast += f * f
+            truth += o * o
+    else:
+        for j in range(n):
+            g = np.int32((fb[j] - ft[j]) - (f_bottom[j] - f_top[j]))
+            h = np.int32((ob[j] - ot[j]) - (o_bottom[j] - o_top[j]))
+            difference += np.int32(np.int32(g - h) * np.int32(g - h))
+            forecast += np.int32(g * g)
+            truth += np.int32(h * h)
     out[0] += difference
     out[1] += forecast
     out[2] += truth

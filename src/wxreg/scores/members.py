@@ -81,7 +81,11 @@ class MemberScores:
 def _counts(rows: NDArray[Any], truth: NDArray[Any], bins: Bins) -> NDArray[np.int64]:
     index = bins.index.ravel()
     found = np.zeros((bins.count, len(rows)), np.int64)
+    everywhere = np.isfinite(truth).all() and (index >= 0).all()
     for member, row in enumerate(rows):
+        if everywhere and bins.count == 1 and np.isfinite(np.add.reduce(row, dtype=float)):
+            found[0, member] = row.size
+            continue
         present = np.isfinite(row) & np.isfinite(truth.ravel()) & (index >= 0)
         found[:, member] = np.bincount(index[present], minlength=bins.count)
     return found
