@@ -145,3 +145,26 @@ def test_larger_sizes_of_the_ladder_have_their_class(fields: np.ndarray) -> None
 
 def test_on_the_meta_device_nothing_is_allocated(fields: np.ndarray) -> None:
     assert all(p.is_meta for p in build_on_meta(tiny(fields, "ddpm")).parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("ddpm", {"base": 96, "mean_base": 96, "depth": 4, "widest": 4, "blocks": 2}),
+        ("ddpm", {"base": 96, "mean_base": 96, "blocks": 2, "resolution": "quarter"}),
+        ("unet", {"base": 64, "depth": 4, "blocks": 2}),
+    ],
+)
+def test_full_scales_run_on_the_meta_device(
+    fields: np.ndarray, name: str, settings: dict[str, object]
+) -> None:
+    from wxreg.models.noise import MemberNoise
+
+    sampler = {"steps": 2} if name == "ddpm" else {}
+    model = build_on_meta(weather.blueprint(fields, name, settings=settings, sampler=sampler))
+    batch = weather.windows(fields).pick(slice(0, 1))
+    meta = replace(batch, **{key: value.to("meta") for key, value in vars(batch).items()})
+    with torch.no_grad():
+        drawn = model.sample(meta, 2, MemberNoise(0, [0.0], 2))
+    assert drawn.is_meta
+    assert drawn.shape == (1, 2, 1, 9, 24, 28)

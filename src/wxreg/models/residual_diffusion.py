@@ -77,12 +77,10 @@ class ResidualDiffusion(nn.Module):
     def draw(self, noise: Tensor, planes: Tensor, lead: Tensor) -> Tensor:
         """What the mean leaves, sampled from unit noise ``(N, D, Y, X)``."""
         options = self.sampler
-        sigmas = karras_sigmas(
-            options.steps, options.sigma_min, options.sigma_max, options.rho
-        ).to(noise)  # fmt: skip
+        sigmas = karras_sigmas(options.steps, options.sigma_min, options.sigma_max, options.rho)
 
         def denoiser(x: Tensor, sigma: Tensor) -> Tensor:
-            clean = self.denoise(x, sigma.expand(len(x)), planes, lead)
+            clean = self.denoise(x, sigma.to(x).expand(len(x)), planes, lead)
             return clean if options.clamp is None else clean.clamp(-options.clamp, options.clamp)
 
         return SOLVERS[options.name](denoiser, noise, sigmas) * self.spread
