@@ -17,7 +17,7 @@ from wxreg.scores.compiling import compiled
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
 
-TILE = 2048
+TILE = 512
 
 
 @compiled
@@ -56,7 +56,6 @@ def sizes_and_means(tile: Floats, size: Floats, mean: Floats, distance: Floats) 
         row = tile[member, :n]
         for p in range(n):
             mean[p] += row[p]
-        for p in range(n):
             distance[p] += abs(row[p])
     missing = 0
     for p in range(n):
@@ -99,7 +98,6 @@ def count_below(tile: Floats, below: Floats, equal: Floats) -> None:
         row = tile[member, :n]
         for p in range(n):
             below[p] += one if row[p] < zero else zero
-        for p in range(n):
             equal[p] += one if row[p] == zero else zero
 
 
