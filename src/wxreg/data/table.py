@@ -25,7 +25,7 @@ READERS: Final = MappingProxyType(
         "sevir-hdf5": "wxreg.data.readers.sevir:Sevir",
         "cmip6-catalogue": "wxreg.data.readers.cmip6:Cmip6",
         "prism-raster": "wxreg.data.readers.prism_raster:PrismRaster",
-        "ghcn-daily": "wxreg.data.readers.ghcn:GhcnDaily",
+        "ghcn-daily": "wxreg.data.readers.ghcn_daily:GhcnDaily",
         "canonical": "wxreg.data.stores:CanonicalReader",
     }
 )
