@@ -65,18 +65,34 @@ class GribMessage:
         )
 
 
-def scan_messages(stream: BinaryIO, where: str) -> tuple[GribMessage, ...]:
-    """Every message of a file, in order; a damaged one is an error naming its offset."""
-    found: list[GribMessage] = []
-    position, size = 0, stream.seek(0, 2)
+@dataclass(frozen=True)
+class Frame:
+    """The bytes of one message, of either edition."""
+
+    number: int
+    offset: int
+    length: int
+
+
+def scan_frames(stream: BinaryIO, where: str) -> Iterator[Frame]:
+    """Where every message of a file lies, in order; a damaged one is an error naming its offset."""
+    number, position, size = 0, 0, stream.seek(0, 2)
     while (start := _next_message(stream, position, size, where)) is not None:
-        number = len(found) + 1
+        number += 1
         length = _check_frame(stream, start, size, number, where)
-        stream.seek(start)
-        found.append(read_header(stream.read(min(length, _BLOCK)), start, number, where))
+        yield Frame(number, start, length)
         position = start + length
-    if not found:
+    if not number:
         raise damaged(where, 0, "the file holds no whole GRIB message")
+
+
+def scan_messages(stream: BinaryIO, where: str) -> tuple[GribMessage, ...]:
+    """Every message of a GRIB2 file, in order."""
+    found = []
+    for frame in scan_frames(stream, where):
+        stream.seek(frame.offset)
+        head = stream.read(min(frame.length, _BLOCK))
+        found.append(read_header(head, frame.offset, frame.number, where))
     return tuple(found)
 
 
@@ -116,9 +132,9 @@ def message_length(head: bytes, start: int, number: int, where: str) -> int:
     """The length that the indicator section claims."""
     if len(head) < _INDICATOR or head[:4] != b"GRIB":
         raise damaged(where, start, f"message {number} is cut short in its first section")
-    if head[7] != 2:
-        raise damaged(where, start, f"message {number} is GRIB edition {head[7]}, not 2")
-    length = int.from_bytes(head[8:16], "big")
+    if head[7] not in (1, 2):
+        raise damaged(where, start, f"message {number} is GRIB edition {head[7]}")
+    length = int.from_bytes(head[8:16] if head[7] == 2 else head[4:7], "big")
     if length < _INDICATOR + 4:
         raise damaged(where, start, f"message {number} says it has {length} bytes")
     return length
@@ -127,6 +143,8 @@ def message_length(head: bytes, start: int, number: int, where: str) -> int:
 def read_header(raw: bytes, offset: int, number: int, where: str) -> GribMessage:
     """What the sections of a message say; ``raw`` needs to hold it up to section 5."""
     length = message_length(raw[:_INDICATOR], offset, number, where)
+    if raw[7] != 2:
+        raise damaged(where, offset, f"message {number} is GRIB edition {raw[7]}, not 2")
     try:
         sections = dict(_sections(raw, length))
         return _describe(sections, raw[6], offset, length, number)
