@@ -82,6 +82,7 @@ CODES: Final = MappingProxyType(
         "REG-460": "a training cannot be carried out as declared",
         "REG-461": "a forecast cannot be made from these times or views",
         "REG-462": "a draft cannot be run",
+        "REG-464": "a run cannot be reproduced",
         "REG-463": "a checkpoint does not say what it belongs to",
         # 5xx integrity
         "REG-500": "bytes do not match their recorded digest",

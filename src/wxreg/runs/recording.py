@@ -46,12 +46,7 @@ class Run:
     ) -> str:
         """Seal an artifact that this run made and enter it in the ledger; its SHA-256."""
         sha256, size = (index.sha256, _tree_bytes(path)) if index else measured(path)
-        head = self.ledger.head()
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        record = Seal(
-            kind, sha256, size, created, self.id, (head.sequence, head.hash), sources, details
-        )
-        seal(path, record)
         artifact = ArtifactRecord(
             sha256=sha256,
             kind=kind,
@@ -62,7 +57,9 @@ class Run:
             mtime_ns=path.stat().st_mtime_ns,
             details=dict(details),
         )
-        self.ledger.register(artifact, index)
+        head = self.ledger.register(artifact, index, sources)
+        place = (head.sequence, head.hash)
+        seal(path, Seal(kind, sha256, size, created, self.id, place, sources, details))
         return sha256
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -240,8 +240,7 @@ def _seal(run: Run, path: Path, root: str, plan: SamplePlan, weights: Weights, i
     """Seal the forecast under its Merkle root; each byte was hashed when it was written."""
     entries = read_index(path)
     index = ForecastIndex(root, root, tuple(prefix64(entry.digest) for entry in entries))
-    sources: Mapping[str, str] = {plan.digest(): "plan"}
     details = {"model": plan.about.model, "inits": inits, "members": plan.sampling.members}
     if weights.checkpoint:
         details["checkpoint"] = weights.checkpoint
-    return run.seal(path, "forecast", sources, details, index)
+    return run.seal(path, "forecast", {}, details, index)

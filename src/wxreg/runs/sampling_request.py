@@ -77,3 +77,12 @@ def trained_checkpoint(
     if not path.is_file():
         raise NotFound("REG-301", "the checkpoint file is gone", where=str(path))
     return run.id, path
+
+
+def checkpoint_of_digest(library: Library, ledger: Ledger, sha256: str) -> Path:
+    """A file of this workspace that holds exactly that checkpoint."""
+    for artifact in queries.artifacts_of(ledger, sha256):
+        path = library.root / artifact.path
+        if path.is_file() and file_digest(path) == sha256:
+            return path
+    raise NotFound("REG-360", f"no file here holds the checkpoint {sha256[:12]}")

@@ -12,7 +12,8 @@ from wxreg import __version__
 from wxreg.artifacts.layout import Layout
 from wxreg.artifacts.sealing import write_text
 from wxreg.data.prepare import Progress
-from wxreg.data.statistics import DEFAULT_QUANTILES, StatisticsPlan, compute, verify
+from wxreg.data.statistics import DEFAULT_QUANTILES, StatisticsPlan, compute
+from wxreg.data.statistics_checks import verify
 from wxreg.data.stores import open_store
 from wxreg.errors import NotFound
 from wxreg.findings import Finding

@@ -282,11 +282,10 @@ def _sealed(library: Library, run: Run, plan: TrainPlan, best: Best) -> Trained:
     """Seal what the run wrote and say which file is the checkpoint."""
     files = Files(run.folder)
     chosen = plan.training.select
-    sources = {plan.digest(): "plan"}
     found: dict[str, str] = {}
     for path in sorted((run.folder / "checkpoints").glob("*.safetensors")):
         details = {"model": plan.about.model, "scale": plan.about.scale, "name": path.stem}
-        found[path.stem] = run.seal(path, "checkpoint", sources, details)
+        found[path.stem] = run.seal(path, "checkpoint", {}, details)
     (files.resume / FILE).unlink(missing_ok=True)
     metrics = {"validation": best.value, "best_step": best.step}
     run.outcome |= {"checkpoint": found[chosen], "checkpoints": found, "metrics": metrics}
