@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 import warnings
 from dataclasses import replace
@@ -238,3 +239,15 @@ def test_a_stand_in_for_timm_is_enough() -> None:
     dropped = names["timm.layers"].DropPath(0.5)(torch.ones(64, 2))
     assert set(dropped.flatten().tolist()) == {0.0, 2.0}
     assert "timm" in sys.modules
+
+
+def test_aurora_may_be_imported_first_on_the_meta_device() -> None:
+    code = (
+        "import torch\n"
+        "from wxreg.models.aurora_timm import load_aurora\n"
+        "with torch.device('meta'): load_aurora()\n"
+        "from aurora.model.fourier import scale_expansion\n"
+        "print(scale_expansion.lower > 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"

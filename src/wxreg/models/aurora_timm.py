@@ -77,10 +77,14 @@ def _substitute() -> dict[str, ModuleType]:
 
 
 def load_aurora() -> ModuleType:
-    """The ``aurora`` package; `ExternalError` says how to install it."""
+    """The ``aurora`` package; `ExternalError` says how to install it.
+
+    It computes constants when it is first imported, which need a device that has values.
+    """
     provide_timm()
     try:
-        return import_module("aurora")
+        with torch.device("cpu"):
+            return import_module("aurora")
     except ImportError as error:
         raise ExternalError(
             "REG-740",
