@@ -17,6 +17,7 @@ from intake.source.base import DataSource, Schema
 
 from wxreg.errors import UsageError
 from wxreg.ids import DataRef, check_name, not_found
+from wxreg.leadtime import Duration
 from wxreg.specs.timeaxis import normal_moment
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from wxreg.data.reading import ReadRequest
     from wxreg.library.loading import Library
     from wxreg.specs.dataset import Description, Version
+    from wxreg.specs.timeaxis import TimeAxis
     from wxreg.specs.variables import VariableEntry
 
 
@@ -84,7 +86,7 @@ class WeatherSource(DataSource):
             location=self.urlpath,
             entries=self._entries(library, release),
             lexicon=library.lexicon(),
-            time=release.time if release else description.time,
+            time=self._time(release.time if release else description.time),
             grid=self._grid(description, release),
             times=self.times,
             levels=self.levels or (release.levels if release else ()),
@@ -143,6 +145,12 @@ class WeatherSource(DataSource):
             if name not in known:
                 raise not_found("variable", name, known, code="REG-302")
         return tuple(entry for entry in table if entry.id in wanted)
+
+    def _time(self, axis: TimeAxis) -> TimeAxis:
+        cadence = self.metadata.get("cadence")
+        if not cadence:
+            return axis
+        return axis.model_copy(update={"cadence": Duration.parse(cadence)})
 
     def _grid(self, description: Description, release: Version | None) -> Any:
         notes = self.metadata.get("grid")

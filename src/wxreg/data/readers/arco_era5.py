@@ -14,7 +14,7 @@ import xarray as xr
 
 from wxreg.data.clock import moments_of
 from wxreg.data.readers.array_dataset import canonical_from_arrays
-from wxreg.data.readers.cf_zarr import open_zarr, without_absent_chunks, zarr_selector
+from wxreg.data.readers.cf_zarr import at_store, open_zarr, without_absent_chunks, zarr_selector
 from wxreg.data.reading import ReadRequest
 from wxreg.errors import Incompatible, NotFound
 
@@ -26,6 +26,7 @@ class ArcoEra5:
 
     def open(self, request: ReadRequest) -> xr.Dataset:
         """The lazy dataset, cut where its data end."""
+        request = at_store(request)
         opened = open_zarr(request)
         final, last = (
             _stop(opened, name, request.location)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,6 +25,7 @@ class CfZarr:
 
     def open(self, request: ReadRequest) -> xr.Dataset:
         """The lazy dataset; a store without its chunks is an error, not a field of NaN."""
+        request = at_store(request)
         opened = open_zarr(request)
         made = canonical_from_arrays(request, opened, zarr_selector)
         return without_absent_chunks(request, opened, made)
@@ -31,6 +34,25 @@ class CfZarr:
 def zarr_selector(entry: VariableEntry) -> ArraySelector | None:
     """How an entry is named in a Zarr store."""
     return entry.zarr
+
+
+def at_store(request: ReadRequest) -> ReadRequest:
+    """The request at the store itself, where it names the folder of a version that holds stores.
+
+    Several stores of one version end in their product: ``conus404_daily.zarr``.
+    """
+    folder = Path(request.location)
+    if "://" in request.location or ".zarr" in folder.name or not folder.is_dir():
+        return request
+    stores = sorted(path for path in folder.iterdir() if ".zarr" in path.name)
+    if request.product:
+        stores = [path for path in stores if path.name.endswith(f"_{request.product}.zarr")]
+    if len(stores) != 1:
+        what = f"{len(stores)} Zarr stores" + (
+            f" of the product {request.product}" if request.product else ""
+        )
+        raise NotFound("REG-330", f"{what} are here, not one", where=request.location)
+    return replace(request, location=str(stores[0]))
 
 
 def open_zarr(request: ReadRequest) -> xr.Dataset:

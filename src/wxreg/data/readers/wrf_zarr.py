@@ -11,7 +11,7 @@ from typing import ClassVar
 import xarray as xr
 
 from wxreg.data.readers.array_dataset import canonical_from_arrays
-from wxreg.data.readers.cf_zarr import open_zarr, without_absent_chunks, zarr_selector
+from wxreg.data.readers.cf_zarr import at_store, open_zarr, without_absent_chunks, zarr_selector
 from wxreg.data.reading import ReadRequest
 from wxreg.errors import UsageError
 
@@ -27,6 +27,7 @@ class WrfZarr:
             raise UsageError(
                 "REG-230", "WRF output needs the grid of its catalog entry", where=request.location
             )
+        request = at_store(request)
         opened = open_zarr(request)
         made = canonical_from_arrays(request, opened, zarr_selector)
         return without_absent_chunks(request, opened, made)
