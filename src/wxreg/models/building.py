@@ -68,10 +68,11 @@ def blueprint_to_json(blueprint: Blueprint) -> dict[str, Any]:
     plain = {name: getattr(blueprint, name) for name in blueprint.__dataclass_fields__}
     for group in ("inputs", "statics", "targets"):
         plain[group] = [asdict(channel) for channel in plain[group]]
-    plain["statistics"] = {
-        name: _plain({**vars(numbers), "tendency_std": dict(numbers.tendency_std)})
-        for name, numbers in blueprint.statistics.items()
-    }
+    for group in ("statistics", "input_statistics"):
+        plain[group] = {
+            name: _plain({**vars(numbers), "tendency_std": dict(numbers.tendency_std)})
+            for name, numbers in plain[group].items()
+        }
     plain["losses"] = [
         {"name": term.name, "weight": term.weight, "settings": term.settings}
         for term in blueprint.losses
@@ -88,9 +89,10 @@ def blueprint_from_json(plain: Mapping[str, Any]) -> Blueprint:
             values[group] = tuple(Channel(**channel) for channel in values[group])
         for shape in ("input_shape", "target_shape"):
             values[shape] = (int(values[shape][0]), int(values[shape][1]))
-        values["statistics"] = {
-            name: ChannelStatistics(**numbers) for name, numbers in values["statistics"].items()
-        }
+        for group in ("statistics", "input_statistics"):
+            values[group] = {
+                name: ChannelStatistics(**numbers) for name, numbers in values[group].items()
+            }
         values["losses"] = tuple(LossTerm(**term) for term in values["losses"])
         return Blueprint(**values)
     except (KeyError, TypeError, ValueError, IndexError) as error:

@@ -21,23 +21,40 @@ class Batch(Protocol):
     """The samples of one step; ``data.batches`` makes them."""
 
     @property
-    def inputs(self) -> Tensor: ...
+    def inputs(self) -> Tensor:
+        """Physical values ``(B, H, C, Y, X)``, the oldest step first."""
+
     @property
-    def input_mask(self) -> Tensor: ...
+    def input_mask(self) -> Tensor:
+        """Where inputs are real."""
+
     @property
-    def static(self) -> Tensor: ...
+    def static(self) -> Tensor:
+        """Fields without time ``(B, S, Y, X)``."""
+
     @property
-    def target(self) -> Tensor | None: ...
+    def target(self) -> Tensor | None:
+        """What is to be predicted, ``(B, L, D, Y, X)``; none when sampling."""
+
     @property
-    def target_mask(self) -> Tensor | None: ...
+    def target_mask(self) -> Tensor | None:
+        """Where the target is real."""
+
     @property
-    def lead_hours(self) -> Tensor: ...
+    def lead_hours(self) -> Tensor:
+        """The leads of each sample ``(B, L)``."""
+
     @property
-    def time(self) -> Tensor: ...
+    def time(self) -> Tensor:
+        """Initial times ``(B,)`` in seconds since 1970, in the dataset's calendar."""
+
     @property
-    def lat(self) -> Tensor: ...
+    def lat(self) -> Tensor:
+        """Latitudes of the target grid, ``(Y, X)`` or one grid a sample."""
+
     @property
-    def lon(self) -> Tensor: ...
+    def lon(self) -> Tensor:
+        """Longitudes, alike."""
 
 
 class Noise(Protocol):
@@ -102,6 +119,13 @@ class Blueprint:
     statistics: Mapping[str, ChannelStatistics]
     losses: tuple[LossTerm, ...]
     sampler: Mapping[str, object] = field(default_factory=dict)
+    input_statistics: Mapping[str, ChannelStatistics] = field(default_factory=dict)
+    """Where the inputs are another dataset's: equal names then have other numbers."""
+
+    @property
+    def numbers_of_inputs(self) -> Mapping[str, ChannelStatistics]:
+        """The statistics that normalise the inputs."""
+        return self.input_statistics or self.statistics
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class ResidualSpace(nn.Module):
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__()
-        self.inputs = Normaliser(blueprint.inputs, blueprint.statistics)
+        self.inputs = Normaliser(blueprint.inputs, blueprint.numbers_of_inputs)
         self.targets = Normaliser(blueprint.targets, blueprint.statistics)
         self.step_hours = Duration.parse(blueprint.step).hours
         places = {channel: place for place, channel in enumerate(blueprint.inputs)}
