@@ -11,12 +11,37 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from wxreg.specs import statistics as specs
 
 _TILE: Final = 1 << 16
 BINS: Final = 4096
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})  # type: ignore[untyped-decorator]
+def _moments_of_tile(tile: NDArray[np.float32]) -> tuple[int, float, float, float, float]:
+    """Shifted by one of the values, so that squares keep their digits far from zero."""
+    shift = np.float64(0.0)
+    for value in tile:
+        if value == value:
+            shift = np.float64(value)
+            break
+    count, total, squares = 0, 0.0, 0.0
+    low, high = np.float32(np.inf), np.float32(-np.inf)
+    for value in tile:
+        real = value == value
+        distance = np.float64(value) - shift if real else 0.0
+        count += 1 if real else 0
+        total += distance
+        squares += distance * distance
+        low = value if value < low else low
+        high = value if value > high else high
+    if count == 0:
+        return 0, 0.0, 0.0, np.inf, -np.inf
+    mean = total / count
+    return count, shift + mean, max(squares - count * mean * mean, 0.0), float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -32,25 +57,11 @@ class Moments:
 
     @classmethod
     def of(cls, values: NDArray[Any]) -> Moments:
-        """Of the finite numbers among ``values``, in one pass of tiles that fit the cache."""
-        flat, total = values.reshape(-1), cls()
+        """Of the finite numbers among ``values``, read once, in tiles that fit the cache."""
+        flat, total = np.ascontiguousarray(values, np.float32).reshape(-1), cls()
         for start in range(0, flat.size, _TILE):
-            total = total.merged(cls._of_tile(flat[start : start + _TILE]))
+            total = total.merged(cls(*_moments_of_tile(flat[start : start + _TILE])))
         return total
-
-    @classmethod
-    def _of_tile(cls, tile: NDArray[Any]) -> Moments:
-        low = float(tile.min())
-        if math.isnan(low):
-            tile = tile[~np.isnan(tile)]
-            if not tile.size:
-                return cls()
-            low = float(tile.min())
-        shifted = tile.astype(np.float64)
-        shifted -= low
-        mean = float(shifted.sum()) / tile.size
-        squares = float(np.dot(shifted, shifted)) - tile.size * mean * mean
-        return cls(tile.size, low + mean, max(squares, 0.0), low, float(tile.max()))
 
     def merged(self, other: Moments) -> Moments:
         """The moments of both together."""

@@ -80,7 +80,7 @@ def _create_field(group: zarr.Group, variable: StoredVariable) -> None:
         compressors=_COMPRESSOR,
         fill_value=np.float32(np.nan),
         dimension_names=variable.dims,
-        attributes={**variable.attrs, "grid_mapping": "crs"},
+        attributes={**variable.attrs, **({"grid_mapping": "crs"} if "crs" in group else {})},
         config={"write_empty_chunks": True},
     )
 
