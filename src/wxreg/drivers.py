@@ -132,8 +132,11 @@ class WeatherSource(DataSource):
 
     def _entries(self, library: Library, release: Version | None) -> tuple[VariableEntry, ...]:
         table = library.entries(self.dataset_id)
-        wanted = self.variables or (release.variables if release else ())
         known = [entry.id for entry in table]
+        wanted = self.variables
+        if release and not wanted:
+            held = {entry.id for entry in table if entry.held_by(self.product)}
+            wanted = tuple(name for name in release.variables if name in held)
         if not wanted:
             raise UsageError(
                 "REG-230",

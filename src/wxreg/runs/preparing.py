@@ -13,8 +13,9 @@ from wxreg.data.target import Target
 from wxreg.errors import Incompatible, NotFound
 from wxreg.ids import DataRef
 from wxreg.library.loading import Library
-from wxreg.specs.dataset import NATIVE, Version
+from wxreg.specs.dataset import NATIVE, Version, View
 from wxreg.specs.plan import StorePlan
+from wxreg.specs.timeaxis import TimeAxis
 
 
 def prepared_store(
@@ -80,16 +81,26 @@ def _request(library: Library, layout: Layout, version: Version, view: str) -> R
     chosen = described.views.get(view)
     wanted = chosen.variables if chosen and chosen.variables else version.variables
     products = (chosen.product,) if chosen and chosen.product else version.products
+    product = products[0] if len(products) == 1 else None
     return ReadRequest(
         layout=version.layout,
         location=str(layout.version(version.dataset, version.name)),
-        entries=tuple(entries[name] for name in wanted if name in entries),
+        entries=tuple(
+            entries[name] for name in wanted if name in entries and entries[name].held_by(product)
+        ),
         lexicon=library.lexicon(),
-        time=version.time,
+        time=_axis(version, chosen),
         grid=version.grid or described.grid,
         levels=(chosen.levels if chosen and chosen.levels else version.levels),
-        product=products[0] if len(products) == 1 else None,
+        product=product,
     )
+
+
+def _axis(version: Version, view: View | None) -> TimeAxis:
+    """The steps of what is read: those of the product, where a view is made from one."""
+    if view is None or view.product is None or view.cadence is None:
+        return version.time
+    return version.time.model_copy(update={"cadence": view.cadence})
 
 
 def _target(library: Library, version: Version, view: str) -> Target:

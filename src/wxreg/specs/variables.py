@@ -144,3 +144,11 @@ class VariableEntry(Spec):
     analysis: bool = True
     """Whether the forecast hour 0 has it; else it comes from one step later, one hour earlier."""
     note: str | None = None
+
+    def held_by(self, product: str | None) -> bool:
+        """Whether a product of the dataset holds it; any may where none is named."""
+        if product is None:
+            return True
+        if self.grib is not None:
+            return product in (self.grib.product, *self.grib.also)
+        return self.zarr is None or self.zarr.group in (None, product)
