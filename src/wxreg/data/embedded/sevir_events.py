@@ -50,8 +50,10 @@ def draw_events(world: World) -> list[Event]:
     ).astype(int)
     events: list[Event] = []
     for number, (kind, day) in enumerate(zip(kinds, days, strict=True)):
-        minutes = 5 * int(draw.integers(12 * 16, 12 * 27)) if kind != "random" else 5 * int(
-            draw.integers(0, 288)
+        minutes = (
+            5 * int(draw.integers(12 * 16, 12 * 27))
+            if kind != "random"
+            else 5 * int(draw.integers(0, 288))
         )
         time = FIRST_DAY.astype("datetime64[m]") + np.timedelta64(1440 * int(day) + minutes, "m")
         sibling = events[-1] if number % 9 == 5 and kind == "storm" else None
@@ -89,9 +91,7 @@ def _event(
     )
 
 
-def _corner(
-    world: World, draw: np.random.Generator, kind: str, hour: float
-) -> tuple[float, float]:
+def _corner(world: World, draw: np.random.Generator, kind: str, hour: float) -> tuple[float, float]:
     """Return the lower-left corner of a square around a strong cell, or of a random one."""
     px, py = draw.uniform(-_REACH_X, _REACH_X), draw.uniform(-_REACH_Y, _REACH_Y)
     if kind != "random":
@@ -104,5 +104,3 @@ def _corner(
     lon, lat = lonlat_of_world(np.asarray(px), np.asarray(py))
     x, y = project(LATLON_PROJ, SEVIR_PROJ, lon, lat)
     return float(np.round(x)) - HALF_KM * 1000, float(np.round(y)) - HALF_KM * 1000
-
-

@@ -136,5 +136,3 @@ def _flashes_of_frame(
     column, row = np.floor((x - event.x) / step), np.floor((y - event.y) / step)
     inside = (column >= 0) & (column < LIGHTNING_SIDE) & (row >= 0) & (row < LIGHTNING_SIDE)
     return np.stack([times, lat, lon, column, row], axis=1)[inside]
-
-
