@@ -35,7 +35,9 @@ def _writable(value: object) -> rfc8785._Value:  # type: ignore[name-defined]
     if value is None or isinstance(value, bool | str | float):
         return value
     if isinstance(value, int):
-        return int(value) if abs(value) <= _EXACT else str(int(value))
+        if abs(value) == _EXACT:
+            return float(value)  # rfc8785 refuses this one integer, whose text is the same
+        return int(value) if abs(value) < _EXACT else str(int(value))
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise ValueError("canonical JSON needs string keys")
