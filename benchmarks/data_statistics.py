@@ -16,7 +16,7 @@ from wxreg.leadtime import Duration
 from wxreg.specs.timeaxis import Period, Splits
 from wxreg.specs.variables import Variable
 
-TIMES, ROWS, COLUMNS = 48, 530, 900
+TIMES, ROWS, COLUMNS = 48, 1059, 1799
 START = np.datetime64("2023-06-01", "ns")
 
 
