@@ -92,3 +92,11 @@ def real() -> Path:
 def reg_command() -> list[str]:
     """``reg`` of the interpreter that runs the tests."""
     return [str(Path(sys.executable).with_name("reg"))]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A small workspace that a test may break."""
+    from small_workspace import make_workspace
+
+    return make_workspace(tmp_path / "work space")
