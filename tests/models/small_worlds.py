@@ -23,7 +23,7 @@ def storm_events(count: int, size: int = 48, seed: int = 0) -> np.ndarray:
     y, x = np.mgrid[:size, :size].astype(float)
     events = np.zeros((count, FRAMES, 3, size, size))
     for event in events:
-        wind = rng.normal(0, 0.7, 2) + (0.3, 1.0)
+        wind = rng.normal(0, 0.7, 2) + np.array([0.3, 1.0])
         for _ in range(rng.integers(2, 5)):
             start, width = rng.uniform(0, size, 2), rng.uniform(2, 5)
             peak, birth = rng.uniform(5, 30), rng.uniform(-20, 15)
