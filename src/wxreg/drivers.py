@@ -92,7 +92,7 @@ class WeatherSource(DataSource):
             levels=self.levels or (release.levels if release else ()),
             product=self.product,
             storage_options=self.storage_options,
-            options=self.options(),
+            options={**(release.options if release else {}), **self.options()},
         )
 
     def to_dask(self) -> xr.Dataset:

@@ -148,3 +148,46 @@ def test_the_second_hrrr_version_mends_the_dewpoints() -> None:
         for version in ("mini-1", "mini-2")
     ]
     assert lowest[0] < 200 < 250 < lowest[1]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "source", "variable", "low", "high"),
+    [
+        ("sevir", "embedded", "vil", 0, 80),
+        ("conus404", "embedded", "precip_1h", 0, 200),
+        ("conus404", "embedded_daily", "tmax_day", 270, 320),
+        ("era5", "embedded", "t2m", 260, 320),
+        ("cmip6", "embedded", "tmax_day", 250, 325),
+    ],
+)
+def test_the_embedded_sources_read_real_values(
+    dataset: str, source: str, variable: str, low: float, high: float
+) -> None:
+    _pulled(dataset)
+    opened = _open(dataset)[source]().to_dask()
+    values = opened[variable].isel(time=slice(50, 60)).values
+    assert values.dtype == np.float32
+    assert np.isfinite(values).any()
+    assert low <= np.nanmin(values) < np.nanmax(values) <= high
+
+
+def test_era5_ends_where_its_data_end() -> None:
+    _pulled("era5")
+    opened = _open("era5").embedded().to_dask()
+    assert str(opened["time"].values[-1])[:13] == "2021-08-31T23"
+    assert opened.attrs["provisional_times"][0] == "2021-08-21T00:00"
+
+
+def test_cmip6_keeps_its_calendar_and_gives_either_experiment() -> None:
+    _pulled("cmip6")
+    catalog = _open("cmip6")
+    for experiment, year in (("historical", 2009), ("ssp585", 2075)):
+        time = catalog.embedded(experiment_id=experiment).to_dask()["time"].values
+        assert (time[0].calendar, time[0].year, len(time)) == ("noleap", year, 6 * 365)
+
+
+def test_sevir_leaves_incomplete_events_out_and_counts_them() -> None:
+    _pulled("sevir")
+    opened = _open("sevir").embedded().to_dask()
+    assert opened.sizes["time"] == 49 * (int(opened["segment"].max()) + 1)
+    assert sum(opened.attrs["left_out"].values()) > 0

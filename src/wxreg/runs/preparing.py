@@ -93,6 +93,7 @@ def _request(library: Library, layout: Layout, version: Version, view: str) -> R
         grid=version.grid or described.grid,
         levels=(chosen.levels if chosen and chosen.levels else version.levels),
         product=product,
+        options=version.options,
     )
 
 

@@ -172,6 +172,8 @@ class Version(Entry):
     """Which products of the dataset it holds, in the order of preference."""
     views: Annotated[dict[str, Grid], AfterValidator(freeze)] = FrozenDict()
     """The grid of each view of the dataset that this version supports."""
+    options: Settings = FrozenDict()
+    """What the reader of the layout is told besides, such as the run of a CMIP6 model."""
     provisional: Period | None = None
     """Times that the producer may still revise."""
     gaps: tuple[Moment, ...] = ()
