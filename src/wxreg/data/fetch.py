@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -80,12 +79,6 @@ def hrrr_names(
         for hour in hours
         for suffix in ("", ".idx")
     ]
-
-
-def days_between(start: str, end: str) -> list[str]:
-    """The days ``YYYYMMDD`` from ``start`` up to, not including, ``end``."""
-    step = Duration(int(timedelta(days=1).total_seconds()))
-    return [f"{day:%Y%m%d}" for day in regular_times(start, end, step)]
 
 
 def fetch(
