@@ -184,12 +184,12 @@ class Library:
         if scale is None:
             return tuple(entries)
         scales = [
-            Layer(file, ("scales", scale), values["scales"][scale])
+            Layer(file, ("scales", scale), _scales(file, values)[scale])
             for file, values in chain
-            if scale in values.get("scales", {})
+            if scale in _scales(file, values)
         ]
         if not scales:
-            known = sorted({key for _, values in chain for key in values.get("scales", {})})
+            known = sorted({key for file, values in chain for key in _scales(file, values)})
             raise not_found("scale", scale, known)
         return (*entries, *scales)
 
@@ -206,9 +206,8 @@ class Library:
 
     def scales(self, name: str) -> tuple[str, ...]:
         """The scales a model has, its bases' included."""
-        return tuple(
-            sorted({key for _, values in self._bases(name) for key in values.get("scales", {})})
-        )
+        chain = self._bases(name)
+        return tuple(sorted({key for file, values in chain for key in _scales(file, values)}))
 
     def _bases(self, name: str) -> list[tuple[Path, Mapping[str, Any]]]:
         """The files of a base chain, the most general first."""
@@ -231,6 +230,15 @@ class Library:
             chain.insert(0, (file, values))
             following = values.get("base")
         return chain
+
+
+def _scales(file: Path, values: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The named overlays of one file."""
+    found = values.get("scales", {})
+    if not isinstance(found, Mapping) or not all(isinstance(v, Mapping) for v in found.values()):
+        hint = "write `mini: {…}` under scales:"
+        raise UsageError("REG-202", "scales are not mappings", where=str(file), hint=hint)
+    return found
 
 
 def _without(values: Mapping[str, Any]) -> Mapping[str, Any]:
