@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from wxreg.data.embedded.clock import Floats, heating, season
-from wxreg.data.embedded.motion import MESO, SYNOPTIC, Waves, drift, make_waves, steering
+from wxreg.data.embedded.motion import MESO, SYNOPTIC, Waves, make_waves, steering
 from wxreg.data.embedded.terrain import Ground
 
+Waving = Callable[[Floats], Floats]
+"""Turns the weights of the waves into a field at the points asked for."""
 GRAVITY, DRY_AIR, LAPSE = 9.80665, 287.05, 0.0065
 _FIELDS = ("temperature", "moisture", "stream", "pressure", "lift", "aloft")
 _AMPLITUDES = {
@@ -77,8 +80,7 @@ class Background:
 
         return self._air(hours, hours, wave, ground)
 
-    def _air(self, hours: Floats, column: Floats, wave: object, ground: Ground) -> Air:
-        assert callable(wave)
+    def _air(self, hours: Floats, column: Floats, wave: Waving, ground: Ground) -> Air:
         fields = {
             name: wave(self.waves.coefficients(hours, _spread(pair), _FIELDS.index(name)))
             for name, pair in _AMPLITUDES.items()
@@ -108,9 +110,8 @@ class Background:
             heat=heat + np.zeros_like(t2m),
         )
 
-    def _stream(self, hours: Floats, wave: object) -> tuple[Floats, Floats]:
+    def _stream(self, hours: Floats, wave: Waving) -> tuple[Floats, Floats]:
         """Return the wind of the stream function: it has no divergence."""
-        assert callable(wave)
         number = np.hypot(self.waves.kx, self.waves.ky)
         speed, index = _spread(_STREAM) / number, _FIELDS.index("stream")
         quarter = np.pi / 2
@@ -183,9 +184,3 @@ def instability(air: Air, excess: Floats) -> tuple[Floats, Floats]:
     lid = 45.0 - 38.0 * air.heat + 14.0 * air.aloft - 10.0 * air.lift
     cin = -3.0 - 12.0 * np.logaddexp(0.0, lid / 12.0)
     return np.where(cape < 5.0, 0.0, cape), np.where(cape < 5.0, 0.0, cin)
-
-
-__all__ = [
-    "Air", "Background", "Climate", "buoyancy", "drift", "free_air", "instability",
-    "saturation_pressure", "specific_humidity", "surface_pressure",
-]  # fmt: skip

@@ -151,7 +151,7 @@ def _luck(model: Model, days: list[cftime.datetime]) -> Floats:
 def _world_hours(day: cftime.datetime) -> float:
     """Return the world's hour at which a model day begins."""
     length = 360.0 if day.calendar == "360_day" else 365.0
-    return 24.0 * 365.2425 * (day.year - 2000 + (day.dayofyr - 1) / length)
+    return float(24.0 * 365.2425 * (day.year - 2000 + (day.dayofyr - 1) / length))
 
 
 def _dataset(place: Place, days: list[cftime.datetime], fields: dict[str, Floats]) -> xr.Dataset:
@@ -160,7 +160,7 @@ def _dataset(place: Place, days: list[cftime.datetime], fields: dict[str, Floats
         for name, v in fields.items()
     }
     coords = {
-        "time": xr.CFTimeIndex(days),
+        "time": ("time", np.array(days)),
         "lat": ("lat", place.lat[:, 0], {"units": "degrees_north", "axis": "Y"}),
         "lon": ("lon", place.lon[0] + 360.0, {"units": "degrees_east", "axis": "X"}),
     }

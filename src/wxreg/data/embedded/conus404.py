@@ -66,11 +66,11 @@ def write_conus404(out: Path) -> Iterator[str]:
     """Write both stores under `out/conus404/mini-1`; yields what is done."""
     world, place = World(), conus404_place()
     root = out / "conus404" / "mini-1"
-    days = np.arange(*DAYS)
+    days = DAYS[0] + np.arange(int((DAYS[1] - DAYS[0]).astype(np.int64)))
     daily_path, hourly_path = root / "conus404_daily.zarr", root / "conus404_hourly.zarr"
-    hour_times = np.arange(*(d.astype("datetime64[h]") for d in HOURLY_DAYS)) + np.timedelta64(
-        1, "h"
-    )
+    first_hour = HOURLY_DAYS[0].astype("datetime64[h]")
+    length = 24 * int((HOURLY_DAYS[1] - HOURLY_DAYS[0]).astype(np.int64))
+    hour_times = first_hour + np.arange(1, length + 1) * np.timedelta64(1, "h")
     daily = _start(daily_path, place, days.astype("datetime64[h]"), DAILY, 8)
     hourly = _start(hourly_path, place, hour_times, HOURLY, 24)
     buffer: dict[str, list[Floats]] = {name: [] for name in DAILY}
@@ -83,7 +83,7 @@ def write_conus404(out: Path) -> Iterator[str]:
                 daily[name][index + 1 - len(fields) : index + 1] = np.stack(fields)
                 fields.clear()
         if HOURLY_DAYS[0] <= day < HOURLY_DAYS[1]:
-            first = 24 * int((day - HOURLY_DAYS[0]).astype(int))
+            first = 24 * int((day - HOURLY_DAYS[0]).astype(np.int64))
             for name, values in hourly_values(weather).items():
                 hourly[name][first : first + 24] = values
     finish_store(daily_path)

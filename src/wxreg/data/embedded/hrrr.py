@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -264,6 +265,6 @@ def _helicity(hodograph: list[tuple[Floats, Floats]], motion: tuple[Floats, Floa
     """Return storm-relative helicity (signed) of a hodograph given from the ground up."""
     relative = [(u - motion[0], v - motion[1]) for u, v in hodograph]
     total = np.zeros(hodograph[0][0].shape)
-    for (u0, v0), (u1, v1) in zip(relative, relative[1:], strict=False):
+    for (u0, v0), (u1, v1) in pairwise(relative):
         total += u1 * v0 - u0 * v1
     return total

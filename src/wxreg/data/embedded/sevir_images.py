@@ -95,7 +95,8 @@ def _infrared(
     else:
         clear, top = -24.0 + 1.4 * air.aloft[0] - 2.0 * air.lift[0], -64.0
     celsius = clear + (top - clear) * anvil
-    return (np.round(celsius * 100 / _INFRARED_STEP) * _INFRARED_STEP).astype(np.int16)
+    hundredths = np.round(celsius * 100 / _INFRARED_STEP) * _INFRARED_STEP
+    return np.asarray(hundredths, dtype=np.int16)
 
 
 def _visible(place: Place, cells: Cells, hour: float) -> NDArray[np.int16]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +14,6 @@ from wxreg.data.embedded.storms import Cells, Moment, StormCatalogue, draw_cells
 
 WORLD_SEED = 2023
 NO_ECHO = -10.0
-_EDGE = 3.0
-"""Widening of the cold pool against the rain core."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class World:
         """Return the rain of the cells alone, in mm/h."""
         now = moment(cells.keep(_living(cells, hour, 0.0)), hour)
         rain = draw_cells(place, now, (now.cells.peak * now.strength)[None], 1.0)[0]
-        return rain * self.orographic(place, hour)
+        return np.asarray(rain * self.orographic(place, hour))
 
     def storm_fields(self, place: Place, cells: Cells, hour: float) -> StormFields:
         """Return everything the cells do at one time."""
@@ -106,14 +103,3 @@ def reflectivity(rain: Floats) -> Floats:
     """Return dBZ of rain in mm/h (Z = 300 R^1.4), never below the no-echo value."""
     echo = 24.77 + 14.0 * np.log10(np.maximum(rain, 1e-6))
     return np.asarray(np.clip(echo, NO_ECHO, 74.0))
-
-
-def mean_over(fields: Iterable[Floats]) -> Floats:
-    """Return the mean of fields that come one by one."""
-    total, count = None, 0
-    for field in fields:
-        total = field.copy() if total is None else total + field
-        count += 1
-    if total is None:
-        raise ValueError("the mean of no fields")
-    return np.asarray(total / count)
