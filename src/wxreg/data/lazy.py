@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
@@ -32,9 +33,10 @@ def static_field(read: Callable[[], Field], shape: tuple[int, ...]) -> da.Array:
     return _blocks(_read_static, read, chunks)
 
 
-def _blocks(block: Callable[..., Field], read: object, chunks: object) -> da.Array:
+def _blocks(block: Callable[..., Field], read: Callable[..., Field], chunks: object) -> da.Array:
+    opaque = partial(read)  # dask would walk through a dataclass looking for its own arrays
     made: da.Array = da.map_blocks(  # type: ignore[no-untyped-call]
-        block, read, chunks=chunks, dtype=np.float32, meta=_UNSEEN, token=uuid4().hex
+        block, opaque, chunks=chunks, dtype=np.float32, meta=_UNSEEN, token=uuid4().hex
     )
     return made
 
