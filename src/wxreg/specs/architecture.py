@@ -127,7 +127,21 @@ LOSSES: Final = Table(
 
 READERS: Final = Table(
     "reader",
-    _own(hrrr_grib="data.readers.hrrr_grib:HrrrGrib"),
+    _own(
+        hrrr_grib="data.readers.hrrr_grib:HrrrGrib",
+        hrrrzarr="data.readers.hrrrzarr:HrrrZarr",
+        cf_zarr="data.readers.cf_zarr:CfZarr",
+        arco_zarr="data.readers.arco_era5:ArcoEra5",
+        wrf_zarr="data.readers.wrf_zarr:WrfZarr",
+        cds_netcdf="data.readers.cds_netcdf:CdsNetcdf",
+        cf_netcdf="data.readers.cf_netcdf:CfNetcdf",
+        grib="data.readers.era5_grib:Era5Grib",
+        sevir_hdf5="data.readers.sevir:Sevir",
+        cmip6_catalogue="data.readers.cmip6:Cmip6",
+        prism_raster="data.readers.prism_raster:PrismRaster",
+        ghcn_daily="data.readers.ghcn_daily:GhcnDaily",
+        canonical="data.stores:CanonicalReader",
+    ),
     "wxreg.readers",
 )
 
