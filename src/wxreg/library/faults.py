@@ -19,12 +19,12 @@ from wxreg.library.reading import line_of
 def findings_of(
     error: ValidationError, spec: type[BaseModel], path: Path, raw: bytes, prefix: tuple[str, ...]
 ) -> tuple[Finding, ...]:
-    """Every fault of one file, each with its line."""
+    """Every fault of one file, each with its line; without bytes there is no line to tell."""
     return tuple(
         Finding(
             "error",
             "REG-202",
-            f"{path}:{line_of(raw, (*prefix, *detail['loc']))}",
+            f"{path}:{line_of(raw, (*prefix, *detail['loc']))}" if raw else str(path),
             f"{_place(detail)}: {_what(detail)}",
             _remedy(detail, spec),
         )

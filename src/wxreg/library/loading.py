@@ -103,7 +103,9 @@ class Library:
         try:
             return spec.from_json(json.dumps(values))
         except ValidationError as error:
-            raise FileFaults(findings_of(error, spec, file, read_bytes(file), inside)) from error
+            raise FileFaults(
+                findings_of(error, spec, file, read_bytes(file) if file.exists() else b"", inside)
+            ) from error
 
     def lexicon(self) -> Mapping[str, Variable]:
         """The canonical variables by name."""
