@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, NoReturn, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, PlainSerializer
 
 from wxreg.canonical import digest
 
@@ -39,7 +39,14 @@ def freeze(value: Any) -> Any:
     return value
 
 
-Settings = Annotated[dict[str, JsonValue], AfterValidator(freeze)]
+def thaw(value: Any) -> Any:
+    """The plain JSON form of a frozen value."""
+    if isinstance(value, dict):
+        return {key: thaw(item) for key, item in value.items()}
+    return [thaw(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+Settings = Annotated[dict[str, JsonValue], AfterValidator(freeze), PlainSerializer(thaw)]
 """Free-form settings whose meaning belongs to the thing they build; frozen after parsing."""
 
 

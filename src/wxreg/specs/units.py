@@ -1,6 +1,7 @@
 """Units of weather variables: parsed, compared and converted exactly, never guessed.
 
-``kg m-2`` of water and ``mm`` are one unit here, as every precipitation dataset assumes.
+``mm`` is a depth of water (``kg m-2``), as every precipitation dataset assumes, unless the
+other side of a conversion is a length, such as a depth of snow.
 """
 
 from __future__ import annotations
@@ -63,11 +64,11 @@ class Unit:
 
 
 @lru_cache(maxsize=256)
-def parse_unit(text: str) -> Unit:
+def parse_unit(text: str, *, water: bool = True) -> Unit:
     """Read ``K``, ``m s-1``, ``kg m-2 s-1``, ``mm day-1`` …; ``UsageError`` if unknown."""
     factor, dims = Fraction(1), _dims()
     terms = text.split()
-    if terms and terms[0] in _WATER_DEPTHS:  # a depth of water, not a length
+    if water and terms and terms[0] in _WATER_DEPTHS:
         factor, dims = _WATER_DEPTHS[terms[0]], _dims(kg=1, m=-2)
         terms = terms[1:]
     elif not terms:
@@ -88,6 +89,8 @@ def parse_unit(text: str) -> Unit:
 def conversion(source: str, target: str) -> tuple[float, float]:
     """``(scale, offset)`` with ``target = scale · source + offset``."""
     have, want = parse_unit(source), parse_unit(target)
+    if have.dims != want.dims:
+        have, want = parse_unit(source, water=False), parse_unit(target, water=False)
     if have.dims != want.dims:
         raise UsageError("REG-206", f"{source!r} does not convert to {target!r}")
     scale = have.factor / want.factor
