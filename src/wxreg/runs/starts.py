@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wxreg.data.batches import BatchSource
-from wxreg.data.windows import moment_seconds
+from wxreg.data.windows import moment_seconds, period_seconds
 from wxreg.errors import Incompatible
 from wxreg.specs.plan import SamplePlan, Starts
 
@@ -23,7 +23,7 @@ def chosen_windows(
     elif starts.times:
         keep = _at_times(starts, inits, plan.inputs.calendar)
     else:
-        keep = np.ones(len(inits), bool)
+        keep = _verifiable(plan, inits)
     if starts.every is not None:
         keep &= inits % starts.every.seconds == 0
     chosen = np.flatnonzero(keep)
@@ -37,6 +37,16 @@ def chosen_windows(
             hint="ask for other times, or choose --missing previous",
         )
     return chosen
+
+
+def _verifiable(plan: SamplePlan, inits: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether every lead of a forecast still lies in its period, so that it can be scored."""
+    periods = period_seconds(plan.starts.periods, plan.inputs.calendar)
+    if not periods:
+        return np.ones(len(inits), bool)
+    last = inits + max(lead.seconds for lead in plan.leads)
+    inside = [(inits >= start) & (last < end) for start, end in periods]
+    return np.asarray(np.logical_or.reduce(inside), bool)
 
 
 def _at_times(starts: Starts, inits: NDArray[np.int64], calendar: str) -> NDArray[np.bool_]:
