@@ -40,6 +40,7 @@ COMMANDS: Final = (
     Row("sample", "Make a sealed forecast from a checkpoint", _RUN),
     Row("reproduce", "Run a plan again and say whether the result is the same", _RUN),
     Row("keep", "Pin the checkpoint of a run with DVC", _RUN),
+    Row("whence", "Say which checkpoint, data and code made a file, and prove it", _TRUST),
     Row("check", "Check every file of the catalog and the registry", _HOUSE),
     Row("schema", "Print the JSON Schema of a kind of file", _HOUSE),
     Row("init", "Make a new workspace", _HOUSE),

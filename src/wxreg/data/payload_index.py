@@ -37,11 +37,13 @@ class FieldPrint:
     """None where float32 cannot hold the values, so that no forecast of ours has them."""
     constant: bool
     """Whether all values are equal: such a field proves nothing alone."""
+    fault: str | None = None
+    """Why the field cannot be read; it has no digest then."""
 
 
 def field_prints(path: Path, *, flipped: bool = False, threads: int = 2) -> Iterator[FieldPrint]:
     """The prints of every field, read in bounded memory."""
-    with _open(path) as opened, ThreadPoolExecutor(threads) as pool:
+    with open_any(path) as opened, ThreadPoolExecutor(threads) as pool:
         places = _places(opened)
         while group := list(islice(places, _AT_ONCE)):
             yield from pool.map(lambda place: _print(opened, *place, flipped=flipped), group)
@@ -60,9 +62,7 @@ def _print(opened: xr.Dataset, name: str, index: tuple[int, ...], *, flipped: bo
     try:
         values: NDArray[Any] = array[index].values
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise IntegrityError(
-            "REG-536", f"{name} at {dict(where)} cannot be read: {error}"
-        ) from error
+        return FieldPrint(name, where, None, constant=False, fault=str(error))
     field = values[::-1] if flipped else values
     constant = bool(np.isnan(values).all() or (values == values.flat[0]).all())
     try:
@@ -71,7 +71,8 @@ def _print(opened: xr.Dataset, name: str, index: tuple[int, ...], *, flipped: bo
         return FieldPrint(name, where, None, constant)
 
 
-def _open(path: Path) -> xr.Dataset:
+def open_any(path: Path) -> xr.Dataset:
+    """A Zarr store or NetCDF file, lazily, with times and coordinates left as they are."""
     plain: dict[str, Any] = {"decode_times": False, "decode_coords": False}
     try:
         if path.is_dir():

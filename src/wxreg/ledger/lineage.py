@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select, text
 
-from wxreg.ledger.records import Edge, Holder, Lookup
+from wxreg.ledger.records import Edge, Holder, Lookup, Payload
 from wxreg.ledger.rows import signed
 from wxreg.ledger.store import Ledger
 from wxreg.ledger.tables import TABLES
@@ -62,6 +62,23 @@ def forecasts_holding(ledger: Ledger, prefixes: Iterable[int]) -> Lookup:
             matched.update(_holders_among(connection, prefix, list(matched)))
         holders = _named(connection, matched)
     return Lookup(len(asked), len(common), holders)
+
+
+def payload_held(ledger: Ledger, sha256: str, prefixes: Iterable[int]) -> Payload | None:
+    """What is kept of a forecast's payload, and which of these prefixes are in it."""
+    table, payload = TABLES["forecasts"], TABLES["payload"]
+    asked = {signed(prefix): prefix for prefix in prefixes}
+    keys = sorted(asked)
+    with ledger.reading() as connection:
+        row = connection.execute(select(table).where(table.c.sha256 == sha256)).first()
+        if row is None:
+            return None
+        held: set[int] = set()
+        for first in range(0, len(keys), _SHOWN):
+            part = payload.c.prefix.in_(keys[first : first + _SHOWN])
+            query = select(payload.c.prefix).where(part & (payload.c.forecast == row.number))
+            held.update(asked[found.prefix] for found in connection.execute(query))
+    return Payload(row.root, row.fields, frozenset(held))
 
 
 def _holders(connection: Connection, prefix: int) -> list[int]:

@@ -144,6 +144,15 @@ class ForecastIndex:
 
 
 @dataclass(frozen=True)
+class Payload:
+    """What the ledger keeps of one forecast's fields, and which of those asked for are in it."""
+
+    root: str
+    fields: int
+    held: frozenset[int]
+
+
+@dataclass(frozen=True)
 class Holder:
     """A forecast that holds ``matched`` of the fields that were looked for."""
 
