@@ -55,6 +55,8 @@ CODES: Final = MappingProxyType(
         "REG-340": "a declared file of weights is not there",
         "REG-350": "no metric of that name",
         "REG-360": "no run or checkpoint answers to that",
+        "REG-370": "an artifact of the ledger, or what it was made from, is not here",
+        "REG-371": "a file that looks like an artifact has no record",
         # 4xx incompatible
         "REG-400": "the request cannot be resolved into a plan",
         "REG-401": "an entry refers to itself through its bases",
@@ -66,6 +68,7 @@ CODES: Final = MappingProxyType(
         "REG-438": "data of one split are in another",
         "REG-430": "a source does not fit what its description says",
         "REG-431": "a field claims more cells than the limit allows",
+        "REG-433": "a variable can be neither read nor derived",
         "REG-432": "times are missing and the gap policy refuses",
         "REG-447": "a system without a training loss was asked to train",
         "REG-448": "a baseline was not fitted",
@@ -83,7 +86,11 @@ CODES: Final = MappingProxyType(
         "REG-461": "a forecast cannot be made from these times or views",
         "REG-462": "a draft cannot be run",
         "REG-464": "a run cannot be reproduced",
+        "REG-465": "a forecast cannot be scored as asked",
+        "REG-466": "scores of unlike protocols cannot be compared",
         "REG-463": "a checkpoint does not say what it belongs to",
+        "REG-470": "a published result stands on data that may still be revised",
+        "REG-471": "a licence along the chain forbids what the model's own allows",
         # 5xx integrity
         "REG-500": "bytes do not match their recorded digest",
         "REG-520": "the log of the ledger is broken",
@@ -101,6 +108,10 @@ CODES: Final = MappingProxyType(
         "REG-540": "weights hold values that are not finite",
         "REG-541": "statistics read back from a library differ from the declared ones",
         "REG-560": "a file is not the one that the plan pins",
+        "REG-570": "the lineage has a hole or runs in a circle",
+        "REG-571": "a stored plan no longer has its digest",
+        "REG-572": "a bundle is not what its manifest says",
+        "REG-573": "a signature does not verify",
         # 6xx conflict
         "REG-600": "the target exists already",
         "REG-620": "another process holds the ledger",
@@ -111,6 +122,7 @@ CODES: Final = MappingProxyType(
         "REG-635": "a forecast is still being written or was left unfinished",
         "REG-630": "a store is being prepared by another process",
         "REG-660": "a run of this plan is in the way",
+        "REG-670": "something that is kept or published still needs this artifact",
         # 7xx external
         "REG-700": "a service or file outside wxreg failed",
         "REG-720": "the database server failed",

@@ -49,7 +49,7 @@ def command(
     session: Session = ctx.obj
     _check_choices(split, format)
     times = tuple(_moment(text, normal_moment) for text in init or ())
-    checkpoint, model, scale = _checkpoint_file(session, name, scale)
+    checkpoint, model, scale = checkpoint_file(session, name, scale)
     request = make_request(
         model,
         data,
@@ -95,7 +95,7 @@ def _moment(text: str, parse: Any) -> str:
         raise UsageError("REG-200", str(error), where="--init") from error
 
 
-def _checkpoint_file(session: Session, name: str, scale: str) -> tuple[Path | None, str, str]:
+def checkpoint_file(session: Session, name: str, scale: str) -> tuple[Path | None, str, str]:
     """A checkpoint file says which model it belongs to."""
     path = Path(name)
     if path.suffix != ".safetensors":
