@@ -15,6 +15,8 @@ import numpy as np
 from wxreg.ids import not_found
 
 Array = Any
+SEMANTICS: Final = 1
+"""Raised, with ``PREPARE_SEMANTICS``, when a formula gives other values for the same inputs."""
 GRAVITY: Final = 9.80665
 _R_VAPOUR: Final = 461.52312
 _CP_DRY: Final = 1004.6662

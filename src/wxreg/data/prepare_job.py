@@ -15,7 +15,9 @@ import xarray as xr
 import zarr
 
 from wxreg.canonical import digest
+from wxreg.data import derived
 from wxreg.data.clock import moments_of
+from wxreg.data.deriving import derive
 from wxreg.data.gaps import FieldGaps, GapPolicy, refuse_gaps
 from wxreg.data.reading import ReadRequest, open_source, reader_semantics
 from wxreg.data.stores import (
@@ -27,9 +29,8 @@ from wxreg.data.stores import (
 )
 from wxreg.data.target import Fields, Placement, Target
 from wxreg.errors import Incompatible, IntegrityError
+from wxreg.specs.architecture import PREPARE_SEMANTICS
 
-SEMANTICS: Final = 1
-"""Raised when the same source and plan give other values."""
 _BATCH_BYTES: Final = 32 * 2**20
 
 
@@ -39,6 +40,8 @@ class PreparePlan:
 
     request: ReadRequest
     output: Path
+    variables: tuple[str, ...] = ()
+    """The variables of the store, derived ones included; empty for all that is read."""
     source_digest: str | None = None
     """The content digest of the version; none for a source that has no version."""
     gaps: GapPolicy = "mark"
@@ -47,12 +50,12 @@ class PreparePlan:
     def identity(self) -> str:
         """The digest of everything that determines the values; no path unless it must stand in."""
         request = self.request
-        names = sorted({entry.id for entry in request.entries})
+        names = sorted({entry.id for entry in request.entries} | set(self.variables))
         body = {
             "source": self.source_digest or request.location,
             "layout": request.layout,
             "reader": reader_semantics(request.layout),
-            "prepare": SEMANTICS,
+            "prepare": PREPARE_SEMANTICS,
             "entries": [entry.body() for entry in request.entries],
             "lexicon": [request.lexicon[name].body() for name in names],
             "time": request.time.body(),
@@ -63,8 +66,16 @@ class PreparePlan:
             "options": dict(request.options),
             "gaps": self.gaps,
             "target": self.target.body(),
+            **self._derivations(),
         }
         return digest("prepared", json.loads(json.dumps(body)))
+
+    def _derivations(self) -> dict[str, Any]:
+        """How derived variables are made; the lexicon in the body has formula and window."""
+        read = {entry.id for entry in self.request.entries}
+        if set(self.variables) in (set(), read):
+            return {}
+        return {"variables": list(self.variables), "formulas": derived.SEMANTICS}
 
 
 @dataclass(frozen=True)
@@ -81,9 +92,11 @@ class Job:
 
     def __init__(self, plan: PreparePlan) -> None:
         self.plan = plan
-        self.source = open_source(plan.request)
+        read = open_source(plan.request)
+        _check_times(read, plan.request.location)
+        self.source = derive(read, plan.request, plan.variables) if plan.variables else read
         self.placement = Placement(self.source, plan.request.grid, plan.target)
-        self.seconds = _check_times(self.source, plan.request.location)
+        self.seconds = _seconds(self.source)
         self.moments = moments_of(self.source["time"].values) if self.seconds.size else []
         segments = self.source.coords.get("segment")
         self.gaps = {
@@ -172,7 +185,7 @@ class Job:
                 "identity": self.plan.identity(),
                 "source_digest": self.plan.source_digest,
                 "reader": reader_semantics(self.plan.request.layout),
-                "prepare": SEMANTICS,
+                "prepare": PREPARE_SEMANTICS,
                 "gaps": self.plan.gaps,
                 "grid": self.placement.grid.body() if self.placement.grid else None,
             },
@@ -303,11 +316,16 @@ class _Window:
             ) from error
 
 
-def _check_times(source: xr.Dataset, where: str) -> Any:
-    """Seconds of the time axis; times must grow within each segment and none come twice."""
+def _seconds(source: xr.Dataset) -> Any:
+    """Seconds of the time axis; none without one."""
     if "time" not in source.coords:
         return np.empty(0, np.int64)
-    seconds, _ = encode_times(source["time"].values)
+    return encode_times(source["time"].values)[0]
+
+
+def _check_times(source: xr.Dataset, where: str) -> None:
+    """Refuse times that do not grow within each segment, or come twice."""
+    seconds = _seconds(source)
     steps = np.diff(seconds)
     if "segment" in source.coords:
         steps = steps[np.diff(source["segment"].values) == 0]
@@ -316,7 +334,6 @@ def _check_times(source: xr.Dataset, where: str) -> Any:
         what = "twice" if seconds[at] == seconds[at + 1] else "out of order"
         moment = moments_of(source["time"].values[at + 1 : at + 2])[0]
         raise IntegrityError("REG-531", f"the time {moment} comes {what}", where=where)
-    return seconds
 
 
 def _wkt(crs: str) -> str:

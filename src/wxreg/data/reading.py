@@ -23,9 +23,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
-from wxreg.data.table import reader_class
 from wxreg.errors import UsageError
 from wxreg.ids import not_found
+from wxreg.specs.architecture import READERS
 from wxreg.specs.grid import Grid
 from wxreg.specs.timeaxis import TimeAxis
 from wxreg.specs.variables import Variable, VariableEntry
@@ -82,11 +82,10 @@ def open_source(request: ReadRequest) -> xr.Dataset:
     """Open ``request`` with the reader of its layout."""
     if not request.entries:
         raise UsageError("REG-230", "no variable was asked for", where=request.location)
-    reader: Reader = reader_class(request.layout)()
+    reader: Reader = READERS.find(request.layout).load()()
     return reader.open(request)
 
 
 def reader_semantics(layout: str) -> int:
     """The number that a plan records for the reader of ``layout``."""
-    semantics: int = reader_class(layout).semantics
-    return semantics
+    return READERS.find(layout).semantics

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from wxreg.errors import IntegrityError
 from wxreg.ids import DataRef
@@ -12,7 +13,9 @@ from wxreg.models.forecaster import Blueprint, Channel, ChannelStatistics, LossT
 from wxreg.specs.base import FrozenDict
 from wxreg.specs.model import ArchitectureRef, Lead
 from wxreg.specs.plan import Plan, SamplePlan, StorePlan, TrainPlan
+from wxreg.specs.statistics import ChannelStatistics as Recorded
 from wxreg.specs.statistics import Statistics
+from wxreg.specs.variables import Variable
 
 
 def plan_statistics(
@@ -36,19 +39,25 @@ def plan_statistics(
     return found
 
 
-def train_blueprint(plan: TrainPlan, statistics: dict[str, Statistics]) -> Blueprint:
+def train_blueprint(
+    plan: TrainPlan, statistics: dict[str, Statistics], lexicon: Mapping[str, Variable]
+) -> Blueprint:
     """What a training builds."""
     leads = len(plan.lead.trained) if plan.lead.mode == "joint" else 1
-    return _blueprint(plan.architecture, plan.lead, plan, statistics, leads, _losses(plan))
+    numbers = _Numbers(statistics, lexicon)
+    return _blueprint(plan.architecture, plan.lead, plan, numbers, leads, _losses(plan))
 
 
-def untrained_blueprint(plan: SamplePlan, statistics: dict[str, Statistics]) -> Blueprint:
+def untrained_blueprint(
+    plan: SamplePlan, statistics: dict[str, Statistics], lexicon: Mapping[str, Variable]
+) -> Blueprint:
     """What a system without a checkpoint is built from."""
     architecture = plan.architecture
     if architecture is None:
         raise IntegrityError("REG-560", "the plan names neither a checkpoint nor a system")
     leads = len(plan.lead.trained) if plan.lead.mode == "joint" else 1
-    return _blueprint(architecture, plan.lead, plan, statistics, leads, ())
+    numbers = _Numbers(statistics, lexicon)
+    return _blueprint(architecture, plan.lead, plan, numbers, leads, ())
 
 
 def _losses(plan: TrainPlan) -> tuple[LossTerm, ...]:
@@ -61,14 +70,13 @@ def _blueprint(
     architecture: ArchitectureRef,
     lead: Lead,
     plan: TrainPlan | SamplePlan,
-    statistics: dict[str, Statistics],
+    numbers: _Numbers,
     leads: int,
     losses: tuple[LossTerm, ...],
 ) -> Blueprint:
     sampler = plan.sampling.sampler if isinstance(plan, SamplePlan) else FrozenDict()
-    inputs, targets = statistics.get("inputs"), statistics.get("targets")
+    inputs, targets = (numbers.of(role, getattr(plan, role)) for role in ("inputs", "targets"))
     same = plan.inputs.statistics == plan.targets.statistics
-    own = {**_channels(inputs, plan.inputs), **_channels(targets, plan.targets)}
     return Blueprint(
         architecture=architecture.name,
         settings=dict(architecture.settings),
@@ -80,8 +88,8 @@ def _blueprint(
         step=str(lead.step if lead.step.seconds else Duration(0)),
         input_shape=plan.inputs.grid.shape,
         target_shape=plan.targets.grid.shape,
-        statistics=own,
-        input_statistics={} if same else _channels(inputs, plan.inputs),
+        statistics={**inputs, **targets},
+        input_statistics={} if same else inputs,
         losses=losses,
         sampler=dict(sampler),
     )
@@ -93,20 +101,28 @@ def channels_of(names: Iterable[str]) -> tuple[Channel, ...]:
     return tuple(Channel(name, float(level) if level else None) for name, _, level in pairs)
 
 
-def _channels(statistics: Statistics | None, store: StorePlan) -> dict[str, ChannelStatistics]:
-    """The numbers of every channel and static field that a side reads."""
-    if statistics is None:
-        return {}
-    wanted = (*store.channels, *store.statics)
-    return {
-        name: ChannelStatistics(
+@dataclass(frozen=True)
+class _Numbers:
+    """The statistics by side, and the lexicon, whose ranges bound the transforms."""
+
+    statistics: Mapping[str, Statistics]
+    lexicon: Mapping[str, Variable]
+
+    def of(self, role: str, store: StorePlan) -> dict[str, ChannelStatistics]:
+        """The numbers of every channel and static field that a side reads."""
+        if role not in self.statistics:
+            return {}
+        wanted = (*store.channels, *store.statics)
+        channels = self.statistics[role].channels
+        return {name: self._of(name, known) for name, known in channels.items() if name in wanted}
+
+    def _of(self, name: str, known: Recorded) -> ChannelStatistics:
+        low, high = self.lexicon[name.partition("@")[0]].range
+        return ChannelStatistics(
             mean=known.values.mean,
             std=known.values.std,
             transform=known.transform,
-            minimum=known.values.minimum,
-            maximum=known.values.maximum,
+            minimum=low,
+            maximum=high,
             tendency_std={step: moments.std for step, moments in known.tendencies.items()},
         )
-        for name, known in statistics.channels.items()
-        if name in wanted
-    }

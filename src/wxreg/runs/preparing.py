@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 from wxreg.artifacts.dvc import pull_version
@@ -16,6 +16,7 @@ from wxreg.library.loading import Library
 from wxreg.specs.dataset import NATIVE, Version, View
 from wxreg.specs.plan import StorePlan
 from wxreg.specs.timeaxis import TimeAxis
+from wxreg.specs.variables import VariableEntry
 
 
 def prepared_store(
@@ -60,9 +61,11 @@ def fetched_version(library: Library, layout: Layout, ref: DataRef) -> Path:
 def prepare_plan(library: Library, layout: Layout, ref: DataRef, view: str) -> PreparePlan:
     """How one view of a version is prepared, from its catalog entry alone."""
     version = library.version(ref)
+    wanted = store_variables(library, version, view)
     return PreparePlan(
-        request=_request(library, layout, version, view),
+        request=_request(library, layout, version, view, wanted),
         output=store_path(layout, version, view),
+        variables=wanted,
         source_digest=version.content,
         gaps=library.description(version.dataset).gaps,
         target=_target(library, version, view),
@@ -75,24 +78,69 @@ def store_path(layout: Layout, version: Version, view: str) -> Path:
     return path if view == NATIVE else path.with_name(f"{path.stem}-{view}{path.suffix}")
 
 
-def _request(library: Library, layout: Layout, version: Version, view: str) -> ReadRequest:
+def store_variables(library: Library, version: Version, view: str) -> tuple[str, ...]:
+    """The variables of a view's store: those that it lists, or else all of its product.
+
+    What the dataset holds in another product belongs to the views of that product.
+    """
+    chosen = library.description(version.dataset).views.get(view)
+    if chosen is not None and chosen.variables:
+        return chosen.variables
+    held = _entries_held(library, version, chosen)
+    elsewhere = {entry.id for entry in library.entries(version.dataset)} - set(held)
+    return tuple(name for name in version.variables if name not in elsewhere)
+
+
+def _entries_held(
+    library: Library, version: Version, view: View | None
+) -> dict[str, list[VariableEntry]]:
+    """How each variable is read that the version has in the product of a view."""
+    product = _product(version, view)
+    found: dict[str, list[VariableEntry]] = {}
+    for entry in library.entries(version.dataset):
+        if entry.id in version.variables and entry.held_by(product):
+            found.setdefault(entry.id, []).append(entry)
+    return found
+
+
+def _product(version: Version, view: View | None) -> str | None:
+    products = (view.product,) if view and view.product else version.products
+    return products[0] if len(products) == 1 else None
+
+
+def _inputs(library: Library, held: Container[str], name: str, where: str) -> Iterator[str]:
+    """What must be read for a variable: itself, or the inputs that it is derived from."""
+    if name in held:
+        yield name
+        return
+    variable = library.lexicon().get(name)
+    if variable is None or variable.derived is None:
+        raise Incompatible(
+            "REG-433",
+            f"{where} neither holds {name} nor what it could be derived from",
+            hint="leave it out of the view, or map it in the catalog's variable table",
+        )
+    for part in variable.derived.inputs:
+        yield from _inputs(library, held, part, where)
+
+
+def _request(
+    library: Library, layout: Layout, version: Version, view: str, wanted: tuple[str, ...]
+) -> ReadRequest:
     described = library.description(version.dataset)
-    entries = library.variables(version.dataset)
     chosen = described.views.get(view)
-    wanted = chosen.variables if chosen and chosen.variables else version.variables
-    products = (chosen.product,) if chosen and chosen.product else version.products
-    product = products[0] if len(products) == 1 else None
+    held = _entries_held(library, version, chosen)
+    where = f"the view {view!r} of {version.id}"
+    read = dict.fromkeys(part for name in wanted for part in _inputs(library, held, name, where))
     return ReadRequest(
         layout=version.layout,
         location=str(layout.version(version.dataset, version.name)),
-        entries=tuple(
-            entries[name] for name in wanted if name in entries and entries[name].held_by(product)
-        ),
+        entries=tuple(entry for name in read for entry in held[name]),
         lexicon=library.lexicon(),
         time=_axis(version, chosen),
         grid=version.grid or described.grid,
         levels=(chosen.levels if chosen and chosen.levels else version.levels),
-        product=product,
+        product=_product(version, chosen),
         options=version.options,
     )
 

@@ -75,7 +75,8 @@ def load_weights_of(
         statistics = plan_statistics(
             library, plan, (("inputs", plan.inputs), ("targets", plan.targets))
         )
-        return Weights(build(untrained_blueprint(plan, statistics), seed=plan.seed).eval(), None)
+        blueprint = untrained_blueprint(plan, statistics, library.lexicon())
+        return Weights(build(blueprint, seed=plan.seed).eval(), None)
     sampler = dict(plan.sampling.sampler) or None
     loaded = open_checkpoint(checkpoint, sampler, plan.checkpoint)
     return Weights(loaded.forecaster, loaded.sha256, training_run)

@@ -102,7 +102,7 @@ def train(library: Library, ledger: Ledger, plan: TrainPlan, options: TrainOptio
         ):
             if point is not None:
                 adopt(point, run.folder)
-            forecaster = build(train_blueprint(plan, statistics), seed=plan.seed)
+            forecaster = build(train_blueprint(plan, statistics, library.lexicon()), seed=plan.seed)
             loaders = Loaders.open(plan, (inputs, targets), options)
             read = read_point(point, plan.digest()) if point else None
             best = fit(plan, forecaster, loaders, run.folder, read, options, accelerator)

@@ -1,1 +1,1 @@
-"""One reader per layout of bytes; ``wxreg.data.table`` names them."""
+"""One reader per layout of bytes; ``wxreg.specs.architecture.READERS`` names them."""
