@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from wxreg.cli.ledgers import ENVIRONMENT, ledger_place
 from wxreg.cli.session import Session
-from wxreg.errors import UsageError
+from wxreg.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from wxreg.audit.workplace import Workplace
+    from wxreg.ledger.store import Ledger
 
 
 @contextmanager
@@ -44,3 +45,17 @@ def _root(session: Session) -> Path | None:
         if session.named is not None:
             raise
         return None
+
+
+@contextmanager
+def needed_ledger(session: Session) -> Iterator[Ledger]:
+    """The ledger of this workspace, which must be there already."""
+    with workplace(session) as here:
+        if here.ledger is None:
+            raise NotFound(
+                "REG-301",
+                "there is no ledger here",
+                where=ledger_place(session),
+                hint="`reg log rebuild` makes it anew from the records beside the artifacts",
+            )
+        yield here.ledger

@@ -11,7 +11,7 @@ from sqlalchemy import Row, Select, select
 
 from wxreg.errors import NotFound, UsageError
 from wxreg.ids import near_names
-from wxreg.ledger.records import ArtifactRecord, Event, Owner, RunRecord
+from wxreg.ledger.records import ArtifactRecord, Edge, Event, Owner, RunRecord
 from wxreg.ledger.store import Ledger
 from wxreg.ledger.tables import TABLES
 
@@ -106,6 +106,13 @@ def run_json(ledger: Ledger, run_id: str) -> dict[str, Any]:
         "inputs": {row.parent: row.role for row in _rows(ledger, parents)},
         "documents": {name: document(ledger, sha256) for name, sha256 in record.documents.items()},
     }
+
+
+def edges(ledger: Ledger) -> tuple[Edge, ...]:
+    """Every edge of the lineage graph, sorted."""
+    table = TABLES["edges"]
+    rows = _rows(ledger, select(table.c.parent, table.c.child, table.c.role))
+    return tuple(sorted(Edge(*row) for row in rows))
 
 
 def events(ledger: Ledger, *, after: int = 0, limit: int | None = None) -> tuple[Event, ...]:

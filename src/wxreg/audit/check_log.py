@@ -1,0 +1,41 @@
+"""Does the chain of the log hold, and does it still have every event that a record names?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wxreg.artifacts.layout import RECORD_SUFFIX, Layout
+from wxreg.artifacts.sealing import read_seal
+from wxreg.audit.inventory import Inventory
+from wxreg.errors import IntegrityError
+from wxreg.findings import Finding
+from wxreg.ledger import queries
+from wxreg.ledger.log import broken
+from wxreg.ledger.records import Head
+from wxreg.ledger.verify import verify
+
+
+def log_findings(inventory: Inventory) -> Iterator[Finding]:
+    """Quick: the links between events.  Full: every hash, and the tables against the events."""
+    if inventory.full:
+        yield from verify(inventory.ledger, _sealed_heads(inventory)).findings
+        return
+    head = Head()
+    for event in queries.events(inventory.ledger):
+        if (event.sequence, event.prev) != (head.sequence + 1, head.hash):
+            yield broken(event.sequence, f"it does not follow event {head.sequence}")
+        head = Head(event.sequence, event.hash)
+
+
+def _sealed_heads(inventory: Inventory) -> Iterator[Head]:
+    """The heads that sealed records remember of this ledger: a lost tail shows against them."""
+    known = {one.path for one in inventory.artifacts}
+    layout = Layout(inventory.root)
+    for record in layout.sealed_records():
+        path = record.with_name(record.name.removesuffix(RECORD_SUFFIX))
+        if layout.relative(path) not in known:
+            continue
+        try:
+            yield Head(*read_seal(path).head)
+        except IntegrityError:
+            continue  # `check_bytes` names a damaged record

@@ -1,0 +1,191 @@
+"""What `reg audit` finds: each fault of a workspace, at the level that can see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import little_history as little
+import pytest
+
+from wxreg.artifacts.layout import Layout
+from wxreg.audit.audit import audit
+from wxreg.audit.check_versions import dvc_address
+from wxreg.ledger.records import RunStart
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> little.History:
+    return little.make(tmp_path / "space")
+
+
+def codes(history: little.History, level: str) -> set[str]:
+    result = audit(history.root, history.ledger, level)
+    assert result.whole is not any(
+        one.severity == "error" and one.code[4] == "5" for one in result.findings
+    )
+    assert all(one.remedy and one.where and one.what for one in result.findings)
+    return {one.code for one in result.findings if one.severity == "error"}
+
+
+def sql(history: little.History, statement: str) -> None:
+    with sqlite3.connect(history.root / ".reg" / "ledger.db") as database:
+        database.execute(statement)
+    database.close()
+
+
+@pytest.mark.parametrize("level", ["quick", "full"])
+def test_a_sound_workspace_has_no_error(history, level):
+    result = audit(history.root, history.ledger, level)
+    assert result.whole and codes(history, level) == set()
+    assert result.checked["artifacts"] == 2 and result.checked["runs"] == 2
+
+
+def truncated_checkpoint(history):
+    history.checkpoint.write_bytes(history.checkpoint.read_bytes()[:-1])
+
+
+def hidden_flip(history):
+    stat = history.checkpoint.stat()
+    content = bytearray(history.checkpoint.read_bytes())
+    content[-3] ^= 1
+    history.checkpoint.write_bytes(content)
+    os.utime(history.checkpoint, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def flip_in_forecast(history):
+    chunk = history.forecast / "t2m" / "c" / "1" / "0" / "0" / "0" / "0"
+    content = bytearray(chunk.read_bytes())
+    content[10] ^= 1
+    chunk.write_bytes(content)
+
+
+def edited_record(history):
+    place = history.checkpoint.with_name("best.safetensors.reg.json")
+    place.write_text(json.dumps({**json.loads(place.read_text()), "sha256": "7" * 64}))
+
+
+def edited_plan(history):
+    place = Layout(history.root).plan_json(little.TRAIN)
+    place.write_text(place.read_text().replace('"seed": 0', '"seed": 1'))
+
+
+def edited_plan_in_the_ledger(history):
+    sql(history, "UPDATE documents SET text = replace(text, '\"seed\": 0', '\"seed\": 7')")
+
+
+def edited_event(history):
+    sql(history, "UPDATE events SET body = replace(body, '0.1.0', '0.2.0') WHERE sequence = 1")
+
+
+def removed_event(history):
+    sql(history, "DELETE FROM events WHERE sequence = 2")
+
+
+def lost_tail(history):
+    sql(history, "DELETE FROM events WHERE sequence > 3")
+
+
+def circle(history):
+    sha = history.checkpoint_sha
+    sql(history, f"INSERT INTO edges VALUES ('{sha}', '{little.SAMPLE}', 'inputs')")
+
+
+def no_maker(history):
+    sql(history, f"DELETE FROM edges WHERE child = '{history.checkpoint_sha}'")
+
+
+def unknown_checkpoint(history):
+    start = RunStart("sample-x", "sample", inputs={"9" * 64: "checkpoint"})
+    history.ledger.begin(start)
+
+
+FAULTS = [
+    (truncated_checkpoint, "quick", {"REG-500"}),
+    (hidden_flip, "full", {"REG-500"}),
+    (flip_in_forecast, "full", {"REG-500"}),
+    (edited_record, "full", {"REG-500"}),
+    (edited_plan, "full", {"REG-571"}),
+    (edited_plan_in_the_ledger, "full", {"REG-571", "REG-521"}),
+    (edited_event, "full", {"REG-520", "REG-521"}),
+    (removed_event, "quick", {"REG-520"}),
+    (lost_tail, "full", {"REG-521", "REG-522"}),
+    (circle, "quick", {"REG-570"}),
+    (no_maker, "quick", {"REG-570"}),
+    (unknown_checkpoint, "quick", {"REG-570"}),
+]
+
+
+@pytest.mark.parametrize(
+    "damage, level, expected", FAULTS, ids=lambda v: getattr(v, "__name__", "")
+)
+def test_each_fault_is_found(history, damage, level, expected):
+    damage(history)
+    assert expected <= codes(history, level)
+
+
+def test_quick_says_nothing_of_what_it_cannot_see(history):
+    hidden_flip(history)
+    assert codes(history, "quick") == set()
+
+
+def test_a_flipped_chunk_is_named_by_its_field(history):
+    flip_in_forecast(history)
+    found = audit(history.root, history.ledger, "full").findings
+    assert any("t2m init" in one.what for one in found)
+
+
+def test_what_has_no_record_and_what_is_gone_are_warnings(history):
+    shutil.copy(history.checkpoint, history.checkpoint.with_name("stray.safetensors"))
+    shutil.rmtree(history.forecast)
+    result = audit(history.root, history.ledger)
+    found = {(one.code, Path(one.where).name, one.severity) for one in result.findings}
+    assert ("REG-371", "stray.safetensors", "warning") in found
+    assert ("REG-370", history.forecast.name, "warning") in found
+    assert result.whole
+
+
+def test_provisional_data_behind_a_published_result(history):
+    run = "sample-20261121-030303-cccccc"
+    side = little.side_of(history)
+    side["about"] = {**side["about"], "provisional": ["2023-06-01T00:00/2023-06-02T00:00"]}
+    path = little.sampled(history.root, history.ledger, run, history.checkpoint_sha, side, seed=4)
+    assert not any(one.code == "REG-470" for one in audit(history.root, history.ledger).findings)
+    sha = json.loads(path.with_name(path.name + ".reg.json").read_text())["sha256"]
+    history.ledger.begin(RunStart("publish-1", "publish", inputs={sha: "forecast"}))
+    found = [one for one in audit(history.root, history.ledger).findings if one.code == "REG-470"]
+    assert found and "provisional" in found[0].what
+
+
+def test_the_address_of_a_folder_is_the_one_dvc_gives_it(repository):
+    folder = repository / "data" / "hrrr" / "mini-1"
+    if not folder.is_dir():
+        pytest.skip("hrrr@mini-1 is not here; `reg pull hrrr@mini-1` fetches it")
+    pin = folder.with_name("mini-1.dvc").read_text()
+    assert f"md5: {dvc_address(folder)}" in pin
+
+
+def test_pins_licences_and_versions_of_a_real_catalog(history, repository):
+    """The true catalog, with a pin that was moved and data that are non-commercial."""
+    root = history.root
+    for folder in ("catalog", "registry"):
+        shutil.copytree(repository / folder, root / folder, dirs_exist_ok=True)
+    pin = root / "data" / "hrrr" / "mini-1.dvc"
+    pin.parent.mkdir(parents=True)
+    text = (repository / "data" / "hrrr" / "mini-1.dvc").read_text()
+    pin.write_text(text)
+    assert codes(history, "quick") == set()
+    pin.write_text(text.replace("nfiles: 1862", "nfiles: 1861"))
+    assert codes(history, "quick") == {"REG-580"}
+    pin.unlink()
+    entry = root / "catalog" / "hrrr.yaml"
+    assert "commercial: true" in entry.read_text()
+    entry.write_text(entry.read_text().replace("commercial: true", "commercial: false"))
+    details = {"model": "unet-hrrr-v1", "data": "hrrr@mini-1"}
+    history.ledger.begin(RunStart("train-x", "train", details=details, inputs={"8" * 64: "inputs"}))
+    result = audit(root, history.ledger)
+    assert [one.where for one in result.findings if one.code == "REG-471"] == ["unet-hrrr-v1"]
+    assert result.whole  # a licence is no matter of integrity
