@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from wxreg.errors import RegError
-from wxreg.library.loading import Library
-from wxreg.library.workspace import find_workspace
+
+if TYPE_CHECKING:
+    from wxreg.library.loading import Library
 
 
 def _library() -> Library | None:
+    from wxreg.library.loading import Library
+    from wxreg.library.workspace import find_workspace
+
     try:
         return Library(find_workspace())
     except RegError:  # outside a workspace there is nothing to complete

@@ -13,7 +13,6 @@ from typer.core import TyperGroup
 from wxreg.cli.session import Session
 from wxreg.cli.table import BY_NAME, COMMANDS
 from wxreg.errors import RegError, UsageError
-from wxreg.ids import near_names
 
 _FLAGS = frozenset({"--json", "--quiet", "-q"})
 
@@ -31,6 +30,8 @@ class LazyGroup(TyperGroup):
 
         row = BY_NAME.get(cmd_name)
         if row is None:
+            from wxreg.ids import near_names
+
             near = near_names(cmd_name, BY_NAME)
             hint = f"did you mean {' or '.join(near)}?" if near else "`reg --help` lists them"
             raise UsageError("REG-290", f"there is no command {cmd_name!r}", hint=hint)

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from wxreg.cli.options import Cases, Data, LeadTime, Members, ModelName, Scale, Seed, Set
-from wxreg.cli.requests import make_request
 from wxreg.cli.session import Session
 
 
@@ -30,77 +29,85 @@ def command(
 
     Example: reg resolve unet-hrrr-v1 --data hrrr@mini-1 --lead-time 1h --explain
     """
+    from wxreg.library.remembering import recall, remember
+
+    session: Session = ctx.obj
+    cache = session.root / ".reg" / "cache"
+    words = (model, data, lead_time, task, scale, members, seed, cases, set_, explain)
+    document = recall(cache, words)
+    if document is None:
+        request = (model, data, lead_time, task, scale, members, seed)
+        document = _resolved(session, request, cases, set_, explain=explain)
+        if document["kind"] != "draft":
+            remember(cache, words, session.library.files_read(), document)
+    _show(session, document)
+
+
+def _resolved(
+    session: Session, request: Any, cases: str | None, set_: list[str] | None, *, explain: bool
+) -> dict[str, Any]:
+    """Resolve, and describe the answer as the document that is printed."""
+    from wxreg.cli.requests import make_request
+    from wxreg.leadtime import print_leads
     from wxreg.resolve.explaining import explain as origins
     from wxreg.resolve.resolver import Draft, resolve
 
-    session: Session = ctx.obj
-    request = make_request(
-        model, data, lead_time, task, scale, members, seed, cases=cases, set_=set_
-    )
-    found = resolve(session.library, request)
-    rows = origins(session.library, found.match) if explain else ()
+    found = resolve(session.library, make_request(*request, cases=cases, set_=set_))
+    match = found.match
+    document: dict[str, Any] = {"kind": "draft", "digest": None, "plan": None}
     if isinstance(found, Draft):
-        document: dict[str, Any] = {
-            "kind": "draft",
-            "digest": None,
-            "plan": None,
-            "commands": list(found.commands),
-        }
+        lacking = [str(hold.ref) for hold in match.holds if hold.version is None]
+        document |= {"commands": list(found.commands), "lacking": list(dict.fromkeys(lacking))}
     else:
-        document = {
-            "kind": found.plan.KIND,
-            "digest": found.plan.digest(),
-            "plan": found.plan.model_dump(mode="json", exclude_defaults=True),
-        }
-    document["resources"] = found.match.model.resources.model_dump()
+        plan = found.plan.model_dump(mode="json", exclude_defaults=True)
+        document |= {"kind": found.plan.KIND, "digest": found.plan.digest(), "plan": plan}
+    document["resources"] = match.model.resources.model_dump()
+    document["leads"] = print_leads(match.leads)
+    document["sides"] = {
+        hold.role: f"{hold.ref}: {', '.join(match.channels(hold.side))}" for hold in match.holds
+    }
     if explain:
-        document["origins"] = [
-            {"path": row.path, "value": row.value, "where": row.where} for row in rows
-        ]
+        rows = origins(session.library, match)
+        document["origins"] = [{"path": r.path, "value": r.value, "where": r.where} for r in rows]
+    return document
+
+
+def _show(session: Session, document: dict[str, Any]) -> None:
     if session.json:
         session.document(document)
-    elif isinstance(found, Draft):
-        _print_draft(session, found)
+        return
+    if document["kind"] == "draft":
+        session.line(f"draft: {', '.join(document['lacking'])} has no version to pin")
     else:
-        _print_plan(session, document, found.match)
-    if explain:
+        about = document["plan"]["about"]
+        session.line(f"{document['kind']} plan {document['digest']}")
+        session.line(f"  model       {about['model']} at scale {about['scale']}")
+        for role, side in document["sides"].items():
+            session.line(f"  {role:<11} {side}")
+        session.line(f"  lead        {document['leads']}")
+    needs = document["resources"]
+    session.line(
+        f"  needs       {needs['parameters']:,} parameters; about {needs['train_gib']:g} GiB "
+        f"to train, {needs['sample_gib']:g} GiB to sample"
+    )
+    _show_notes(session, document)
+    if "origins" in document:
         session.line()
-        session.table(("value", "is", "from"), [(r.path, _brief(r.value), r.where) for r in rows])
+        rows = [(row["path"], _brief(row["value"]), row["where"]) for row in document["origins"]]
+        session.table(("value", "is", "from"), rows)
 
 
-def _print_draft(session: Session, draft: Any) -> None:
-    match = draft.match
-    lacking = [str(hold.ref) for hold in match.holds if hold.version is None]
-    session.line(f"draft: {', '.join(dict.fromkeys(lacking))} has no version to pin")
-    _print_resources(session, match)
-    session.line("to make it a plan:")
-    for line in draft.commands:
-        session.line(f"  {line}")
-
-
-def _print_plan(session: Session, document: dict[str, Any], match: Any) -> None:
-    plan = document["plan"]
-    about = plan["about"]
-    session.line(f"{document['kind']} plan {document['digest']}")
-    session.line(f"  model       {about['model']} at scale {about['scale']}")
-    for hold in match.holds:
-        session.line(f"  {hold.role:<11} {hold.ref}: {', '.join(match.channels(hold.side))}")
-    from wxreg.leadtime import print_leads
-
-    session.line(f"  lead        {print_leads(match.leads)}")
-    _print_resources(session, match)
+def _show_notes(session: Session, document: dict[str, Any]) -> None:
+    if document["kind"] == "draft":
+        session.line("to make it a plan:")
+        for line in document["commands"]:
+            session.line(f"  {line}")
+        return
+    about = document["plan"]["about"]
     if about.get("extrapolated"):
         session.line("  note        extrapolated: a lead lies outside the trained range")
     for period in about.get("provisional", ()):
         session.line(f"  note        provisional data: {period}")
-
-
-def _print_resources(session: Session, match: Any) -> None:
-    needs = match.model.resources
-    session.line(
-        f"  needs       {needs.parameters:,} parameters; about {needs.train_gib:g} GiB to train, "
-        f"{needs.sample_gib:g} GiB to sample"
-    )
 
 
 def _brief(value: object) -> str:

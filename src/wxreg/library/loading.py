@@ -107,6 +107,10 @@ class Library:
                 findings_of(error, spec, file, read_bytes(file) if file.exists() else b"", inside)
             ) from error
 
+    def files_read(self) -> tuple[Path, ...]:
+        """Every file that answers so far were read from."""
+        return tuple(self._read)
+
     def lexicon(self) -> Mapping[str, Variable]:
         """The canonical variables by name."""
         file = self.root / "catalog" / "lexicon.yaml"

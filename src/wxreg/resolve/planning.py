@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wxreg.errors import Incompatible
 from wxreg.resolve.match import Hold, Match
@@ -24,7 +24,9 @@ from wxreg.specs.plan import (
     StorePlan,
     TrainPlan,
 )
-from wxreg.specs.protocol import Cases, Protocol
+
+if TYPE_CHECKING:
+    from wxreg.specs.protocol import Cases, Protocol
 
 
 def train_plan(match: Match) -> TrainPlan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wxreg.errors import Incompatible
 from wxreg.ids import DataRef
@@ -18,7 +18,9 @@ from wxreg.resolve.planning import evaluate_plan, sample_plan, train_plan
 from wxreg.resolve.request import Request, override_values
 from wxreg.specs.model import Model
 from wxreg.specs.plan import Plan, SamplePlan
-from wxreg.specs.protocol import Cases, Protocol
+
+if TYPE_CHECKING:
+    from wxreg.specs.protocol import Cases
 
 _NEAREST = 3
 _SEARCHED = 40
@@ -111,14 +113,22 @@ def _plan(library: Library, match: Match) -> Plan:
     request = match.request
     if request.task == "train":
         return train_plan(match)
-    cases = library.entry("case", request.cases, Cases) if request.cases else None
+    cases = _cases(library, request.cases) if request.cases else None
     sampled = sample_plan(match, training_match(library, match), cases)
     if request.task == "sample":
         return sampled
     return _evaluation(library, match, sampled)
 
 
+def _cases(library: Library, name: str) -> Cases:
+    from wxreg.specs.protocol import Cases
+
+    return library.entry("case", name, Cases)
+
+
 def _evaluation(library: Library, match: Match, sampled: SamplePlan) -> Plan:
+    from wxreg.specs.protocol import Protocol
+
     name = match.request.protocol or match.model.evaluation.protocol
     protocol = library.entry("protocol", name, Protocol)
     return evaluate_plan(match, protocol, forecast=None, sampled=sampled)

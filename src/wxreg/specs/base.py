@@ -58,7 +58,6 @@ class Spec(BaseModel):
         extra="forbid",
         strict=True,
         defer_build=True,
-        use_attribute_docstrings=True,
         allow_inf_nan=False,
         revalidate_instances="never",
     )
