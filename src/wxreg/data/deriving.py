@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import dask.array as da
 import numpy as np
@@ -140,8 +140,8 @@ class _Derivations:
                 hint=f"read {variable.partner} as well, and describe the grid",
             )
         partner = self.made[variable.partner]
-        pair: Any = (values, partner) if variable.vector == "x" else (partner, values)
-        east, north = grids.to_earth(*pair, self.request.grid)
+        u, v = (values, partner) if variable.vector == "x" else (partner, values)
+        east, north = grids.to_earth(cast(Any, u), cast(Any, v), self.request.grid)
         return xr.DataArray(east if variable.vector == "x" else north)
 
     def _running(self, name: str) -> xr.DataArray:
