@@ -47,7 +47,8 @@ class BaselineForecasts:
         if init not in self._window:
             return None
         batch = self._source.batch(np.array([self._window[init]]))
-        return member_block(self._forecaster, batch, self._plan, 0)[0]
+        forecast: Floats = member_block(self._forecaster, batch, self._plan, 0)[0]
+        return forecast
 
 
 def baseline_plan(library: Library, plan: SamplePlan, name: str) -> SamplePlan:

@@ -12,7 +12,7 @@ from wxreg.errors import Incompatible, RegError
 from wxreg.ids import near_names
 from wxreg.runs.evaluating_fields import ForecastFields
 from wxreg.runs.scoring_rows import skipped
-from wxreg.runs.scoring_statistics import constraint_of
+from wxreg.runs.scoring_statistics import COMPUTED, constraint_of
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.events import Event
 from wxreg.specs.protocol import Protocol
@@ -48,6 +48,9 @@ def _protocol(
         near = near_names(name, METRICS)
         yield f"there is no metric {name!r}" + (f"; near: {', '.join(near)}" if near else "")
     known = [metric for metric in protocol.metrics if metric.id in METRICS]
+    for metric in known:
+        if METRICS[metric.id].statistic not in COMPUTED:
+            yield f"{metric.id} is not computed from single fields; score it from Python"
     if known and all(skipped(metric, forecast.members) for metric in known):
         names = ", ".join(metric.id for metric in known)
         yield f"{names}: undefined for one member; sample the forecast with --members 2 or more"

@@ -86,4 +86,5 @@ class TruthFields:
     def read(self, place: int, channel: str) -> Field:
         """One field ``(Y, X)``; NaN is missing."""
         number = self.store.channels.index(channel)
-        return self.store.at(np.array([place]), [number])[0, 0]
+        field: Field = self.store.at(np.array([place]), [number])[0, 0]
+        return field

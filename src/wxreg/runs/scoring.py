@@ -10,7 +10,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wxreg.runs.scoring_statistics import BUILDERS, Domain, constraint_of, windows_of
+from wxreg.runs.scoring_statistics import (
+    BUILDERS,
+    ENSEMBLE_BUILDERS,
+    Domain,
+    constraint_of,
+    windows_of,
+)
 from wxreg.scores.binning import Bins
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.ensemble import EnsembleScores
@@ -104,6 +110,9 @@ class Scoring:
                     continue
                 if statistic in POINTWISE:
                     yield statistic, channel, self._pointwise(statistic, channel, made, real, bins)
+                elif statistic in ENSEMBLE_BUILDERS and len(made) > 1:
+                    update = ENSEMBLE_BUILDERS[statistic](self.protocol)
+                    yield statistic, channel, update(made, real)
                 elif statistic in BUILDERS:
                     yield statistic, channel, self._paired(statistic, channel, made, real)
         yield from self._joint(forecast, truth)
@@ -187,7 +196,7 @@ class Scoring:
 
 def _just_above(value: float) -> float:
     """The next float32: reaching it is exceeding the value."""
-    return float(np.nextafter(np.float32(value), np.float32(np.inf)))
+    return float(np.nextafter(np.float32(value), np.float32(np.inf)).item())
 
 
 def _no_event(field: Field) -> Field:

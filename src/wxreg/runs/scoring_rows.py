@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from wxreg.runs.scoring import POINTWISE, Scoring
 from wxreg.runs.scoring_keys import MODEL, StateKey
 from wxreg.scores.catalogue import METRICS, Better, Metric
-from wxreg.scores.metrics import FINISHERS, finish
+from wxreg.scores.metrics import finish
 from wxreg.scores.significance import skill
 from wxreg.scores.states import State
 from wxreg.specs.protocol import Bootstrap, MetricRef
@@ -98,6 +98,8 @@ class _Place:
     name: str
     lead: int | None
     bin: str
+    mean: bool = False
+    """Whether the mean over the thresholds is meant (of CSI: CSI-M)."""
 
     @property
     def known(self) -> Metric:
@@ -181,6 +183,8 @@ def _places(scoring: Scoring, leads: tuple[int, ...], members: int) -> Iterator[
             for lead in shown:
                 for bin_ in bins:
                     yield _Place(metric, name, lead, bin_)
+                    if metric.settings.get("mean_of_thresholds"):
+                        yield _Place(metric, name, lead, bin_, mean=True)
 
 
 def skipped(metric: MetricRef, members: int) -> bool:
@@ -237,7 +241,8 @@ def _one(
     if not by_block:
         return None
     merged = draws.merged(by_block)
-    return _Series(_finished(place.metric.id, statistic, merged), _count(merged))
+    values = _finished(place.metric.id, statistic, merged)
+    return _Series(values.mean(-1) if place.mean else values, _count(merged))
 
 
 def _matching(states: States, source: str, statistic: str, name: str) -> list[StateKey]:
@@ -259,8 +264,6 @@ def _binned(scoring: Scoring, statistic: str, state: State, bin_: str) -> State:
 
 
 def _finished(metric: str, statistic: str, merged: State) -> Floats:
-    if metric not in FINISHERS:
-        raise KeyError(metric)
     if statistic in _AT_ONCE:
         return finish(metric, merged)
     count = len(next(iter(merged.arrays.values())))
@@ -278,7 +281,8 @@ def _count(merged: State) -> int:
 
 def _cells(scoring: Scoring, place: _Place, shape: tuple[int, ...]) -> Iterator[Any]:
     """``(index, threshold, scale)`` of every number of a series."""
-    thresholds = scoring.thresholds(place.name) if "threshold" in place.known.needs else ()
+    per_threshold = "threshold" in place.known.needs and not place.mean
+    thresholds = scoring.thresholds(place.name) if per_threshold else ()
     for index in np.ndindex(*shape):
         at = list(index)
         threshold = thresholds[at.pop(0)] if thresholds else None

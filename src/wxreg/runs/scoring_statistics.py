@@ -14,6 +14,7 @@ from wxreg.ids import near_names
 from wxreg.scores import constraints
 from wxreg.scores.displacement import Displacement
 from wxreg.scores.fss import FractionsSkill
+from wxreg.scores.likelihood import EnsembleLogLikelihood
 from wxreg.scores.objects import ObjectScores
 from wxreg.scores.sal import Sal
 from wxreg.scores.spectra import Spectrum
@@ -97,12 +98,29 @@ BUILDERS: Final[dict[str, Callable[[Domain, Protocol, tuple[float, ...]], Update
     "objects": _objects,
 }
 
+Whole = Callable[[Field, Field], State]
+"""The state of an ensemble ``(members, y, x)`` and the truth ``(y, x)``."""
+
+
+def _loglik(protocol: Protocol) -> Whole:
+    bandwidth = _setting(protocol, "loglik", "bandwidth", 0.0)
+    return EnsembleLogLikelihood(bandwidth or None).update
+
+
+ENSEMBLE_BUILDERS: Final[dict[str, Callable[[Protocol], Whole]]] = {"loglik": _loglik}
+
 _CONSTRAINTS: Final[dict[str, Callable[..., constraints.Constraint]]] = {
     "not_negative": constraints.not_negative,
     "at_most": constraints.at_most,
     "within": constraints.within,
     "clausius_clapeyron": constraints.clausius_clapeyron,
 }
+
+
+COMPUTED: Final = frozenset(
+    {"members", "ensemble", "event", "constraint", *BUILDERS, *ENSEMBLE_BUILDERS}
+)
+"""The statistics that ``reg evaluate`` computes field by field."""
 
 
 def constraint_of(declared: Constraint) -> constraints.Constraint:
