@@ -181,7 +181,7 @@ def test_pins_licences_and_versions_of_a_real_catalog(history, repository):
     pin.write_text(text.replace("nfiles: 1862", "nfiles: 1861"))
     assert codes(history, "quick") == {"REG-580"}
     pin.unlink()
-    entry = root / "catalog" / "hrrr.yaml"
+    entry = root / "catalog" / "hrrr" / "versions" / "mini-1.yaml"
     assert "commercial: true" in entry.read_text()
     entry.write_text(entry.read_text().replace("commercial: true", "commercial: false"))
     details = {"model": "unet-hrrr-v1", "data": "hrrr@mini-1"}

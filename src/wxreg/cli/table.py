@@ -43,6 +43,8 @@ COMMANDS: Final = (
     Row("keep", "Pin the checkpoint of a run with DVC", _RUN),
     Row("whence", "Say which checkpoint, data and code made a file, and prove it", _TRUST),
     Row("audit", "Check every artifact, plan, pin and event of the workspace", _TRUST),
+    Row("impact", "List everything that came from an artifact, run or data version", _TRUST),
+    Row("gc", "Free space without cutting a chain", _TRUST),
     Row("check", "Check every file of the catalog and the registry", _HOUSE),
     Row("schema", "Print the JSON Schema of a kind of file", _HOUSE),
     Row("init", "Make a new workspace", _HOUSE),
