@@ -20,8 +20,17 @@ _FOLDERS = (
     "cards",
     "data",
 )
+_COPIED = (
+    "catalog",
+    "registry",
+    "cards",
+    "data/embedded",
+    ".dvc/config",
+    ".dvcignore",
+    ".gitattributes",
+    "dvc.yaml",
+)
 _IGNORED = """.reg/
-/data/*/*/
 /data/prepared/
 /runs/
 /forecasts/
@@ -34,10 +43,10 @@ def command(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Where; it must not be a workspace yet.")],
     bare: Annotated[
-        bool, typer.Option("--bare", help="Without the catalogs that come with wxreg.")
+        bool, typer.Option("--bare", help="Empty, not like the workspace around here.")
     ] = False,
 ) -> None:
-    """Make a new workspace, with the lexicon and catalogs of this one unless --bare.
+    """Make a new workspace: like the one around this folder, without its runs, or --bare.
 
     Example: reg init ../my-lab
     """
@@ -53,10 +62,11 @@ def command(
         ignored = folder / ".gitignore"
         if not ignored.exists():
             ignored.write_text(_IGNORED, encoding="utf-8")
-        if bare:
+        like = None if bare else _around(session)
+        if like is None:
             _write_lexicon(folder / "catalog" / "lexicon.yaml")
         else:
-            _copy_catalogs(session, folder)
+            _copy_from(like, folder)
     if session.json:
         session.document({"workspace": str(folder.resolve())})
     session.line(f"workspace {folder.resolve()}")
@@ -71,8 +81,28 @@ def _write_lexicon(target: Path) -> None:
     )
 
 
-def _copy_catalogs(session: Session, folder: Path) -> None:
-    from shutil import copytree
+def _copy_from(root: Path, folder: Path) -> None:
+    """Everything that is written down here, and the data that ships with it; no runs."""
+    from shutil import copy2, copytree
 
-    for name in ("catalog", "registry", "cards"):
-        copytree(session.root / name, folder / name, dirs_exist_ok=True)
+    for name in _COPIED:
+        source = root / name
+        if source.is_dir():
+            copytree(source, folder / name, dirs_exist_ok=True)
+        elif source.is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            copy2(source, folder / name)
+    for pin in root.glob("data/*/*.dvc"):
+        place = folder / pin.relative_to(root)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        copy2(pin, place)
+
+
+def _around(session: Session) -> Path | None:
+    """The workspace that the new one is made like; none outside of one."""
+    from wxreg.errors import RegError
+
+    try:
+        return session.root
+    except RegError:
+        return None

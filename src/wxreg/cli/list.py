@@ -58,8 +58,9 @@ def _rows(session: Session, kind: str) -> list[dict[str, Any]]:
             {"id": v.id, "units": v.units, "kind": v.kind, "name": v.long_name}
             for v in library.lexicon().values()
         ]
-    singular = kind.removesuffix("s")
-    return [{"id": name, **_title(library, singular, name)} for name in library.ids(singular)]
+    from wxreg.library.listing import rows
+
+    return rows(library, kind.removesuffix("s"))
 
 
 def _versions(library: Library) -> list[dict[str, Any]]:
@@ -79,15 +80,3 @@ def _versions(library: Library) -> list[dict[str, Any]]:
                 }
             )
     return rows
-
-
-def _title(library: Library, kind: str, name: str) -> dict[str, Any]:
-    """The words of an entry; read as plain values, so that ten thousand list quickly."""
-    values = library.values(library.path(kind, name))
-    if kind == "dataset":
-        values = values.get("metadata", {}).get("reg", {})
-    if kind == "card":
-        return {"title": values.get("intended", "")[:80]}
-    if kind == "model":
-        return {"base": values.get("base", ""), "title": values.get("title", "")}
-    return {"title": values.get("title", "")}

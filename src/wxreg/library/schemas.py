@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +25,7 @@ from wxreg.specs.statistics import Statistics
 from wxreg.specs.variables import Lexicon
 
 FOLDER: Final = Path(__file__).parents[1] / "schemas"
+_SOURCES: Final = Path(__file__).parents[1] / "specs"
 _SPECS: Final[Mapping[str, type[Spec]]] = {
     "card": Card,
     "cases": Cases,
@@ -57,7 +61,32 @@ def _of(spec: type[Spec]) -> dict[str, Any]:
     """The schema of a spec; its empty frozen mappings have no JSON default, which is no fault."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PydanticJsonSchemaWarning)
-        return spec.model_json_schema()
+        made = spec.model_json_schema()
+    for name, part in ((spec.__name__, made), *made.get("$defs", {}).items()):
+        for field, words in _field_words().get(name, {}).items():
+            part.get("properties", {}).get(field, {}).setdefault("description", words)
+    return made
+
+
+@cache
+def _field_words() -> Mapping[str, Mapping[str, str]]:
+    """The docstring under each field of each spec class, by class name, with its bases'."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(_SOURCES.glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                inherited = [found.get(getattr(base, "id", ""), {}) for base in node.bases]
+                own = dict(_documented(node.body))
+                found[node.name] = {k: v for words in (*inherited, own) for k, v in words.items()}
+    return found
+
+
+def _documented(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for field, after in pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            value = after.value if isinstance(after, ast.Expr) else None
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                yield field.target.id, " ".join(value.value.split())
 
 
 def _titled(spec: type[Spec], kind: str) -> dict[str, Any]:
