@@ -15,6 +15,8 @@ import pytest
 from wxreg.artifacts.sealing import Seal, seal
 from wxreg.audit.whence import whence
 from wxreg.audit.workplace import Workplace
+from wxreg.ledger.records import RunStart
+from wxreg.ledger.store import Ledger
 from wxreg.ledger.verify import verify
 
 
@@ -167,3 +169,55 @@ def test_the_command_exits_5_when_tampered_and_works_outside_a_workspace(
     flip(history.checkpoint)
     code, text = reg(reg_command, "whence", history.checkpoint.parent, cwd=history.root)
     assert code == 5 and "tampered" in text
+
+
+def git(history, *words):
+    subprocess.run(["git", "-C", str(history.root), *words], check=True, capture_output=True)
+
+
+def test_statistics_that_a_person_replaced_in_git_accuse_nobody(history):
+    git(history, "init", "-q")
+    git(history, "add", "catalog")
+    git(history, "commit", "-qm", "first")
+    changed_statistics(history)
+    assert whence(history.forecast, history.here).status == "tampered"
+    git(history, "commit", "-qam", "computed anew")
+    answer = whence(history.forecast, history.here)
+    assert answer.status == "verified"
+    assert any("replaced by a commit" in (one["what"] or "") for one in answer.subject["checked"])
+    assert whence(history.statistics, history.here).status == "claimed"
+
+
+def test_a_table_inside_a_sealed_folder_and_its_copy(history, tmp_path):
+    folder = history.root / "scores" / "evaluate-1"
+    folder.mkdir(parents=True)
+    history.ledger.begin(RunStart("evaluate-1", "evaluate"))
+    (folder / "scores.json").write_text('{"run": "evaluate-1", "rmse": 1.5}')
+    sha = whence(history.forecast, history.here).subject["sha256"]
+    sources = {sha: "forecast"}
+    little.register(history.ledger, history.root, folder, "scores", "evaluate-1", sources=sources)
+    copy = tmp_path / "scores.json"
+    shutil.copy(folder / "scores.json", copy)
+    for path in (folder / "scores.json", copy):
+        answer = whence(path, history.here)
+        assert answer.status == "verified"
+        assert answer.chain["checkpoint"]["sha256"] == history.checkpoint_sha
+    copy.write_text('{"run": "evaluate-1", "rmse": 0.5}')
+    assert whence(copy, history.here).status == "unknown"
+
+
+def test_a_ledger_rebuilt_from_the_records_proves_as_before(history, reg_command, tmp_path):
+    history.ledger.close()
+    for file in (history.root / ".reg").glob("ledger.db*"):
+        file.unlink()
+    code, _ = reg(reg_command, "log", "rebuild", cwd=history.root)
+    assert code == 0
+    copy = tmp_path / "copy.zarr"
+    shutil.copytree(history.forecast, copy)
+    bare = json.loads((copy / "zarr.json").read_text())
+    bare["attributes"] = {}
+    (copy / "zarr.json").write_text(json.dumps(bare))
+    here = Workplace(history.root, Ledger(history.root / ".reg" / "ledger.db"))
+    answer = whence(copy, here)
+    assert answer.status == "verified"
+    assert answer.chain["checkpoint"]["sha256"] == history.checkpoint_sha

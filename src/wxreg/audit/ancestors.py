@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -118,7 +119,20 @@ def _statistics(root: Path, entry: Mapping[str, Any]) -> Checked:
     if found.digest() == entry["digest"]:
         return Checked(name, "whole", "bytes", place)
     what = f"the file has the digest {short(found.digest())} now"
+    if is_committed(root, path):
+        return Checked(name, "absent", "not reached", place, f"replaced by a commit: {what}")
     return Checked(name, "changed", "bytes", place, what)
+
+
+def is_committed(root: Path, path: Path) -> bool:
+    """Whether git has exactly these bytes: what a person committed was changed on purpose."""
+    git = ["git", "-C", str(root)]
+    words = (["ls-files", "--error-unmatch"], ["diff", "--quiet", "HEAD"])
+    return all(
+        subprocess.run([*git, *word, "--", str(path)], capture_output=True, check=False).returncode
+        == 0
+        for word in words
+    )
 
 
 def _data(root: Path, entry: Mapping[str, Any], *, deep: bool) -> Checked:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from wxreg.artifacts.digests import file_digest
 from wxreg.artifacts.sealing import measured
+from wxreg.audit.ancestors import is_committed
 from wxreg.audit.answer import Answer, Difference, Status
 from wxreg.audit.chain import ledger_chain, stored_plan
 from wxreg.audit.proof import concluded, seal_beside
@@ -26,6 +29,12 @@ from wxreg.specs.statistics import Statistics
 
 def whence_file(path: Path, here: Workplace, *, deep: bool) -> Answer:
     """A score table, a card, or any sealed file or folder."""
+    folder = _sealed_folder(path, here)
+    if folder is not None:
+        answer = whence_file(folder, here, deep=deep)
+        return replace(
+            answer, subject={**answer.subject, "path": str(path), "part_of": str(folder)}
+        )
     sha256, _ = measured(path)
     seal = seal_beside(path)
     subject: dict[str, Any] = {"path": str(path), "kind": "file", "sha256": sha256}
@@ -45,6 +54,32 @@ def whence_file(path: Path, here: Workplace, *, deep: bool) -> Answer:
     if status == "unknown":
         subject["notes"] = ["no record lies beside it, and no ledger here knows these bytes"]
     return concluded(status, subject, chain, differences, here, deep=deep)
+
+
+def _sealed_folder(path: Path, here: Workplace) -> Path | None:
+    """The sealed folder that a file is part of, here or where a copied table says it was."""
+    if not path.is_file() or seal_beside(path) is not None:
+        return None
+    if seal_beside(path.resolve().parent) is not None:
+        return path.parent
+    for place in _told_folders(path, here):
+        original = place / path.name
+        if original.is_file() and file_digest(original) == file_digest(path):
+            return place
+    return None
+
+
+def _told_folders(path: Path, here: Workplace) -> Iterator[Path]:
+    """The folders of the run that a JSON table names."""
+    if path.suffix != ".json" or here.ledger is None or here.root is None:
+        return
+    try:
+        told = json.loads(path.read_bytes())
+    except ValueError:
+        return
+    run = told.get("run") if isinstance(told, dict) else None
+    for record in queries.artifacts(here.ledger, run=run) if isinstance(run, str) else ():
+        yield here.root / record.path
 
 
 def _expected(path: Path, here: Workplace) -> str | None:
@@ -113,6 +148,8 @@ def _named_in(plan: Mapping[str, Any], name: str) -> Iterator[str]:
 
 
 def _changed(path: Path, digest: str, here: Workplace) -> Iterator[Difference]:
+    if here.root is not None and is_committed(here.root, path.resolve()):
+        return
     for run, known in _used(path, here).items():
         what = f"{run} used {short(known)} of this file, and it has {short(digest)} now"
         yield Difference("bytes", what, path.name)

@@ -95,12 +95,14 @@ def rebuild(ctx: typer.Context) -> None:
     Example: reg log rebuild
     """
     from wxreg.artifacts.layout import Layout
+    from wxreg.audit.reindex import forecast_index
     from wxreg.ledger.rebuild import rebuild as rebuilt
 
     session: Session = ctx.obj
     layout = Layout(session.root)
     with opened(session) as ledger:
-        made = rebuilt(ledger, session.root, layout.run_files(), layout.sealed_records())
+        records = layout.sealed_records()
+        made = rebuilt(ledger, session.root, layout.run_files(), records, forecast_index)
     if session.json:
         session.document(
             {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wxreg.errors import Conflict
+from wxreg.errors import Conflict, IntegrityError
 from wxreg.findings import Finding
 from wxreg.ledger.records import ArtifactRecord, ForecastIndex, Head, RunRecord
 from wxreg.ledger.store import Ledger
@@ -53,7 +53,7 @@ def _each(paths: Iterable[Path], take: Callable[[Path], None], findings: list[Fi
         try:
             take(path)
             taken += 1
-        except (OSError, ValueError, KeyError, TypeError, Conflict) as error:
+        except (OSError, ValueError, KeyError, TypeError, Conflict, IntegrityError) as error:
             what = f"this record was left out: {error}"
             findings.append(Finding("error", "REG-521", str(path), what, "restore this file"))
     return taken
