@@ -78,7 +78,7 @@ def evaluate(library: Library, ledger: Ledger, asked: Evaluation) -> Evaluated:
     forecast = ForecastFields(asked.forecast)
     check_evaluation(forecast, store, asked.protocol, library.lexicon())
     baselines = [BaselineForecasts(library, asked.sampled, name) for name in asked.baselines]
-    scoring = scoring_of(library, asked, forecast)
+    scoring = scoring_for(library, asked.protocol, asked.truth, forecast)
     channels = (*scoring.channels, *_extra(asked.protocol, scoring.channels))
     truth = TruthFields(store, channels)
     plan = evaluation_plan(library, asked, forecast)
@@ -92,16 +92,16 @@ def evaluate(library: Library, ledger: Ledger, asked: Evaluation) -> Evaluated:
         return _written(run, asked, forecast, tally, table)
 
 
-def scoring_of(library: Library, asked: Evaluation, forecast: ForecastFields) -> Scoring:
+def scoring_for(
+    library: Library, protocol: Protocol, truth: StorePlan, forecast: ForecastFields
+) -> Scoring:
     """What is computed of each pair of fields."""
-    wanted = needed_variables(asked.protocol)
-    area = None
-    if asked.protocol.weights == "area":
-        area = np.cos(np.deg2rad(forecast.lat))
+    wanted = needed_variables(protocol)
+    area = np.cos(np.deg2rad(forecast.lat)) if protocol.weights == "area" else None
     return Scoring(
-        protocol=asked.protocol,
+        protocol=protocol,
         channels=tuple(c for c in forecast.channels if c.partition("@")[0] in wanted),
-        domain=Domain.of(asked.truth.grid, forecast.lat),
+        domain=Domain.of(truth.grid, forecast.lat),
         lexicon=library.lexicon(),
         lat=forecast.lat,
         lon=forecast.lon,

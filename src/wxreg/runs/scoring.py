@@ -196,7 +196,8 @@ class Scoring:
 
 def _just_above(value: float) -> float:
     """The next float32: reaching it is exceeding the value."""
-    return float(np.nextafter(np.float32(value), np.float32(np.inf)).item())
+    above: float = np.nextafter(np.float32(value), np.float32(np.inf)).item()
+    return above
 
 
 def _no_event(field: Field) -> Field:

@@ -29,6 +29,11 @@ class ScoresFile:
         """The rows of the model and its skill against each baseline."""
         return tuple(ScoreRow(**row) for row in self.document["scores"])
 
+    def baselines(self) -> dict[str, tuple[ScoreRow, ...]]:
+        """The rows of each baseline itself."""
+        found = self.document["baselines"]
+        return {name: tuple(ScoreRow(**row) for row in rows) for name, rows in found.items()}
+
     def states(self) -> dict[StateKey, State]:
         """The states that the rows were read off."""
         return read_states(self.folder / STATES)

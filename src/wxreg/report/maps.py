@@ -1,0 +1,171 @@
+"""Maps of one case: input, truth and forecast, and what the ensemble says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wxreg.report.case import Case, Field
+from wxreg.report.colours import LINES, colouring
+
+_FEW = 2
+
+
+def triplet(case: Case) -> Any:
+    """The last input, the truth and the forecast in the same colours."""
+    panels = [("truth", case.truth), ("forecast, member 1", case.members[0])]
+    if case.last is not None:
+        panels.insert(0, ("last input", case.last))
+    return _row(case, panels, colouring(case.variable, [field for _, field in panels]))
+
+
+def mean_and_spread(case: Case) -> Any | None:
+    """The ensemble mean beside its spread."""
+    if len(case.members) < _FEW:
+        return None
+    from matplotlib.colors import Normalize
+
+    mean, spread = case.members.mean(0), case.members.std(0, ddof=1)
+    figure, axes = _figure(case, 3)
+    shared = colouring(case.variable, [case.truth, mean])
+    for axis, (name, field) in zip(axes[:2], (("truth", case.truth), ("mean", mean)), strict=True):
+        image = _image(case, axis, name, field, shared)
+    _bar(figure, image, axes[:2], case)
+    top = float(np.nanquantile(spread, 0.998)) or 1.0
+    image = _image(case, axes[2], f"spread of {len(case.members)} members", spread,
+                   {"cmap": "cividis", "norm": Normalize(0, top)})  # fmt: skip
+    figure.colorbar(image, ax=axes[2], label=f"standard deviation ({case.variable.units})",
+                    shrink=0.8)  # fmt: skip
+    return figure
+
+
+def exceedance(case: Case) -> Any | None:
+    """How many members reach the threshold; the truth as an outline."""
+    if len(case.members) < _FEW or case.threshold is None:
+        return None
+    from matplotlib.colors import BoundaryNorm
+
+    probability = (case.members >= case.threshold).mean(0)
+    figure, axes = _figure(case, 1)
+    steps = np.linspace(0, 1, 11)
+    image = _image(case, axes[0], f"probability of ≥ {_threshold(case)}", probability,
+                   {"cmap": "magma_r", "norm": BoundaryNorm(steps, 256)})  # fmt: skip
+    _outline(case, axes[0], case.truth, LINES[5], 1.6)
+    _legend(axes[0], [(LINES[5], "truth")])
+    figure.colorbar(image, ax=axes[0], label="share of members", shrink=0.8)
+    return figure
+
+
+def spaghetti(case: Case) -> Any | None:
+    """The outline of every member at the threshold, and that of the truth."""
+    if len(case.members) < _FEW or case.threshold is None:
+        return None
+    figure, axes = _figure(case, 1)
+    for member in case.members:
+        _outline(case, axes[0], member, LINES[0], 0.8)
+    _outline(case, axes[0], case.truth, "black", 2.0)
+    _frame(case, axes[0], f"outlines of ≥ {_threshold(case)}")
+    _legend(axes[0], [(LINES[0], f"{len(case.members)} members"), ("black", "truth")])
+    return figure
+
+
+def paintball(case: Case) -> Any | None:
+    """Where each member reaches the threshold, one colour a member; the truth as an outline."""
+    if len(case.members) < _FEW or case.threshold is None:
+        return None
+    from matplotlib.colors import ListedColormap
+
+    figure, axes = _figure(case, 1)
+    palette = LINES[:6]
+    for number, member in enumerate(case.members):
+        reached = np.where(member >= case.threshold, 1.0, np.nan)
+        axes[0].imshow(reached, extent=case.extent, alpha=0.45,
+                       cmap=ListedColormap([palette[number % len(palette)]]))  # fmt: skip
+    _outline(case, axes[0], case.truth, "black", 1.8)
+    _frame(case, axes[0], f"each member's area of ≥ {_threshold(case)}")
+    _legend(axes[0], [("black", "truth")])
+    return figure
+
+
+def shaded(case: Case) -> Any | None:
+    """The ensemble mean, fading to grey where the members disagree."""
+    if len(case.members) < _FEW:
+        return None
+    from matplotlib.cm import ScalarMappable
+
+    mean, spread = case.members.mean(0), case.members.std(0, ddof=1)
+    style = colouring(case.variable, [mean])
+    mapped = ScalarMappable(norm=style["norm"], cmap=style["cmap"])
+    top = float(np.nanquantile(spread, 0.98)) or 1.0
+    doubt = np.clip(np.nan_to_num(spread / top), 0, 1)[..., None]
+    colours = np.asarray(mapped.to_rgba(mean))[..., :3] * (1 - 0.85 * doubt) + 0.6 * 0.85 * doubt
+    figure, axes = _figure(case, 1)
+    axes[0].imshow(colours, extent=case.extent)
+    _frame(case, axes[0], f"mean; grey where the spread nears {top:.3g} {case.variable.units}")
+    figure.colorbar(mapped, ax=axes[0], label=case.title, shrink=0.8)
+    return figure
+
+
+def _threshold(case: Case) -> str:
+    return f"{case.threshold:g} {case.variable.units}"
+
+
+def _row(case: Case, panels: Sequence[tuple[str, Field]], style: dict[str, Any]) -> Any:
+    figure, axes = _figure(case, len(panels))
+    for axis, (name, field) in zip(axes, panels, strict=True):
+        image = _image(case, axis, name, field, style)
+    _bar(figure, image, axes, case)
+    return figure
+
+
+def _figure(case: Case, count: int) -> tuple[Any, list[Any]]:
+    from matplotlib.figure import Figure
+
+    west, east, south, north = case.extent
+    height = 4.0 * min(max((north - south) / (east - west), 0.5), 1.5) + 0.9
+    figure = Figure(figsize=(4.2 * count + 0.8, height), layout="constrained")
+    axes = list(np.atleast_1d(figure.subplots(1, count, sharex=True, sharey=True)))
+    figure.suptitle(f"{case.title}\n{case.when}", fontsize=10)
+    axes[0].set_ylabel(case.axes[1])
+    figure.supxlabel(f"projection: {case.projection}", fontsize=8, color="0.35")
+    return figure, axes
+
+
+def _image(case: Case, axis: Any, name: str, field: Field, style: dict[str, Any]) -> Any:
+    image = axis.imshow(field, extent=case.extent, interpolation="nearest", **style)
+    _frame(case, axis, name)
+    return image
+
+
+def _frame(case: Case, axis: Any, name: str) -> None:
+    axis.set_title(name, fontsize=10)
+    axis.set_xlabel(case.axes[0])
+    axis.set_xlim(case.extent[:2])
+    axis.set_ylim(case.extent[2:])
+    axis.set_aspect("equal")
+
+
+def _bar(figure: Any, image: Any, axes: list[Any], case: Case) -> None:
+    figure.colorbar(image, ax=axes, label=case.title, shrink=0.8, extend="both")
+
+
+def _outline(case: Case, axis: Any, field: NDArray[Any], colour: str, width: float) -> None:
+    threshold = case.threshold
+    known = field[np.isfinite(field)]
+    if threshold is None or not known.size or not known.min() < threshold <= known.max():
+        return
+    west, east, south, north = case.extent
+    rows, columns = field.shape
+    x = west + (np.arange(columns) + 0.5) * (east - west) / columns
+    y = north - (np.arange(rows) + 0.5) * (north - south) / rows
+    axis.contour(x, y, field, levels=[threshold], colors=[colour], linewidths=width)
+
+
+def _legend(axis: Any, lines: list[tuple[str, str]]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], color=colour, label=name) for colour, name in lines]
+    axis.legend(handles=handles, loc="upper right", fontsize=8, framealpha=0.9)

@@ -1,0 +1,112 @@
+"""``reg report``: the scores of a run as one page with tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wxreg.artifacts.layout import Layout
+from wxreg.artifacts.sealing import write_text
+from wxreg.library.loading import Library
+from wxreg.report import curves, maps, probability, spectra
+from wxreg.report.case import Case, choose_case
+from wxreg.report.pages import embedded, html_page, markdown_page
+from wxreg.runs.evaluating import scoring_for
+from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
+from wxreg.runs.scoring import Scoring
+from wxreg.runs.scoring_files import ScoresFile, read_scores
+from wxreg.runs.stores import ready_stores
+from wxreg.specs.plan import EvaluatePlan
+from wxreg.specs.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where a report lies."""
+
+    run: str
+    html: Path
+    markdown: Path
+    figures: tuple[str, ...]
+
+
+def write_report(library: Library, run: str) -> Report:
+    """Draw everything that the scores of a run allow, and write both pages."""
+    layout = Layout(library.root)
+    scores = read_scores(layout.scores(run))
+    plan = EvaluatePlan.model_validate_json(layout.plan_json(run).read_text(encoding="utf-8"))
+    folder = library.root / "reports" / layout.scores(run).name
+    shown = [embedded(*one) for one in figures(library, scores, plan)]
+    html, markdown = folder / "report.html", folder / "report.md"
+    write_text(html, html_page(scores, library.lexicon(), shown))
+    write_text(markdown, markdown_page(scores, library.lexicon(), shown, html.name))
+    return Report(run, html, markdown, tuple(one.title for one in shown))
+
+
+def figures(
+    library: Library, scores: ScoresFile, plan: EvaluatePlan
+) -> Iterator[tuple[str, str, Any]]:
+    """``(title, caption, figure)`` of everything that can be drawn."""
+    lexicon = library.lexicon()
+    protocol = library.entry("protocol", str(scores.document["protocol"]), Protocol)
+    (store,) = ready_stores(library, plan.truth)
+    path = library.root / scores.document["forecast"]["path"]
+    forecast = ForecastFields(path) if path.exists() else None
+    if forecast is not None:
+        scoring = scoring_for(library, protocol, plan.truth, forecast)
+        yield from _maps(scoring, forecast, store, plan)
+    drawn = [
+        ("Error by lead time", "Bands are the bootstrap bounds; dashed lines are baselines.",
+         curves.by_lead(scores, lexicon, "rmse")),
+        ("CRPS by lead time", "The fair CRPS; lower is better.",
+         curves.by_lead(scores, lexicon, "crps")),
+        ("Spread and skill", "1 is calibrated; below 1 the members are too much alike.",
+         curves.spread_and_error(scores)),
+        ("Performance diagram", "Better forecasts lie towards the upper right.",
+         curves.performance(scores, lexicon)),
+    ]  # fmt: skip
+    if forecast is not None:
+        states = scores.states()
+        drawn += [
+            ("Reliability", "Grey bars hold 90 % of reliable forecasts, cells taken as "
+             "independent; the dotted line is the observed frequency.",
+             probability.reliability(states, scoring, lexicon)),
+            ("Rank histogram", "Flat (the dashed line) is calibrated; a U has too little spread.",
+             probability.ranks(states, scoring)),
+            ("Power spectrum", "Below the truth at short wavelengths a forecast is too smooth.",
+             spectra.spectra(states, scoring, lexicon, str(scores.document["model"]))),
+        ]  # fmt: skip
+    yield from ((title, text, figure) for title, text, figure in drawn if figure is not None)
+
+
+def _maps(
+    scoring: Scoring, forecast: ForecastFields, store: Path, plan: EvaluatePlan
+) -> Iterator[tuple[str, str, Any]]:
+    case = _case(scoring, forecast, store, plan)
+    if case is None:
+        return
+    drawn = [
+        ("Input, truth and forecast", "", maps.triplet(case)),
+        ("Ensemble mean and spread", "", maps.mean_and_spread(case)),
+        ("Probability of exceedance", "", maps.exceedance(case)),
+        ("Spaghetti", "", maps.spaghetti(case)),
+        ("Paintball", "", maps.paintball(case)),
+        ("Mean shaded by uncertainty", "", maps.shaded(case)),
+    ]
+    for title, text, figure in drawn:
+        if figure is not None:
+            yield title, f"{case.title}, {case.when}. {text}".strip(), figure
+
+
+def _case(
+    scoring: Scoring, forecast: ForecastFields, store: Path, plan: EvaluatePlan
+) -> Case | None:
+    """The case of the first variable that has thresholds, else of the first."""
+    ranked = sorted(scoring.channels, key=lambda one: not scoring.thresholds(one))
+    channel = ranked[0]
+    variable = scoring.lexicon[channel.partition("@")[0]]
+    truth = TruthFields(store, (channel,))
+    thresholds = scoring.thresholds(channel)
+    return choose_case(forecast, truth, channel, variable, thresholds, plan.truth.grid)
