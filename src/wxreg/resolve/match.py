@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wxreg.ids import DataRef
 from wxreg.leadtime import Duration
@@ -11,7 +11,7 @@ from wxreg.library.loading import Library
 from wxreg.resolve.request import Request
 from wxreg.specs.dataset import NATIVE, Description, Version, View
 from wxreg.specs.grid import Grid
-from wxreg.specs.model import Inputs, Model, Side
+from wxreg.specs.model import Model, Side
 from wxreg.specs.statistics import Statistics
 from wxreg.specs.variables import Variable, VariableEntry
 
@@ -29,6 +29,8 @@ class Hold:
     view: View | None
     """None for the native view, or a view that the dataset does not describe."""
     statistics: Statistics | None
+    statics: tuple[str, ...] = ()
+    """Fixed fields read on this side: they lie on the grid of the targets."""
 
     @property
     def grid(self) -> Grid | None:
@@ -55,11 +57,6 @@ class Hold:
     def statistics_name(self) -> str:
         """The file name of the statistics that are meant."""
         return self.side.statistics or self.side.view
-
-    @property
-    def statics(self) -> tuple[str, ...]:
-        """The static fields that are read with this side."""
-        return self.side.statics if isinstance(self.side, Inputs) else ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +100,10 @@ def gather(library: Library, request: Request, model: Model) -> Match:
     inputs = _hold(library, model, "inputs", model.inputs, data)
     target_data = data if same else DataRef(model.targets.dataset)
     targets = _hold(library, model, "targets", model.targets, target_data)
+    if same and model.inputs.view == model.targets.view:
+        inputs = replace(inputs, statics=model.inputs.statics)
+    else:
+        targets = replace(targets, statics=model.inputs.statics)
     leads = request.leads or model.lead.trained
     return Match(request, model, library.lexicon(), inputs, targets, leads)
 
@@ -125,4 +126,4 @@ def _hold(library: Library, model: Model, role: str, side: Side, data: DataRef) 
     if version is None:
         return hold
     found = library.statistics(ref, hold.statistics_name)
-    return Hold(**{**hold.__dict__, "statistics": found})
+    return replace(hold, statistics=found)

@@ -9,6 +9,7 @@ from wxreg.resolve.match import Hold, Match
 from wxreg.specs.architecture import (
     ARCHITECTURES,
     LOSSES,
+    OWN_TERMS,
     PREPARE_SEMANTICS,
     READERS,
     SAMPLERS,
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from wxreg.specs.protocol import Cases, Protocol
 
 
-def train_plan(match: Match) -> TrainPlan:
-    """How the checkpoint of this match comes to be."""
+def train_plan(match: Match, teacher: TrainPlan | None = None) -> TrainPlan:
+    """How the checkpoint of this match comes to be; a student's plan names its teacher's."""
     model = match.model
     semantics, plugins = _semantics(match)
     return TrainPlan(
@@ -44,22 +45,23 @@ def train_plan(match: Match) -> TrainPlan:
         history=model.inputs.history,
         lead=model.lead,
         splits=_version(match.targets).splits,
-        training=model.training,
+        training=model.training.model_copy(update={"teacher": None}),
+        teacher=Selection(train_plan=teacher.digest(), rule="best") if teacher else None,
         seed=match.request.seed,
     )
 
 
-def sample_plan(match: Match, trained_on: Match | None, cases: Cases | None) -> SamplePlan:
-    """How a forecast of this match comes to be; ``trained_on`` is none for untrained systems."""
+def sample_plan(match: Match, trained_by: TrainPlan | None, cases: Cases | None) -> SamplePlan:
+    """How a forecast of this match comes to be; ``trained_by`` is none for untrained systems."""
     model, request = match.model, match.request
     semantics, plugins = _semantics(match)
     sampling = model.sampling
     if request.members is not None:
         sampling = sampling.model_copy(update={"members": request.members})
     selection = None
-    if trained_on is not None and request.checkpoint is None:
-        selection = Selection(train_plan=train_plan(trained_on).digest(), rule=request.rule)
-    untrained = trained_on is None and request.checkpoint is None
+    if trained_by is not None and request.checkpoint is None:
+        selection = Selection(train_plan=trained_by.digest(), rule=request.rule)
+    untrained = trained_by is None and request.checkpoint is None
     return SamplePlan(
         about=_about(match, cases=request.cases),
         semantics=semantics,
@@ -185,8 +187,10 @@ def _semantics(match: Match) -> tuple[FrozenDict, FrozenDict]:
     """The semantics of every named part, and the distributions of those that plug-ins bring."""
     model = match.model
     parts = {f"architecture:{model.architecture.name}": ARCHITECTURES.find(model.architecture.name)}
-    for term in model.training.loss if model.training.kind == "gradient" else ():
-        parts[f"loss:{term.name}"] = LOSSES.find(term.name)
+    terms = model.training.loss if model.training.kind == "gradient" else ()
+    for term in terms:
+        if term.name not in OWN_TERMS:
+            parts[f"loss:{term.name}"] = LOSSES.find(term.name)
     sampler = model.sampling.sampler.get("name")
     if isinstance(sampler, str):
         parts[f"sampler:{sampler}"] = SAMPLERS.find(sampler)

@@ -17,7 +17,7 @@ from wxreg.resolve.match import Match, gather
 from wxreg.resolve.planning import evaluate_plan, sample_plan, train_plan
 from wxreg.resolve.request import Request, override_values
 from wxreg.specs.model import Model
-from wxreg.specs.plan import Plan, SamplePlan
+from wxreg.specs.plan import Plan, SamplePlan, TrainPlan
 
 if TYPE_CHECKING:
     from wxreg.specs.protocol import Cases
@@ -112,9 +112,11 @@ def _alternatives(library: Library, match: Match) -> list[Request]:
 def _plan(library: Library, match: Match) -> Plan:
     request = match.request
     if request.task == "train":
-        return train_plan(match)
+        return train_plan(match, teacher_plan(library, match))
     cases = _cases(library, request.cases) if request.cases else None
-    sampled = sample_plan(match, training_match(library, match), cases)
+    trained = training_match(library, match)
+    trained_by = train_plan(trained, teacher_plan(library, trained)) if trained else None
+    sampled = sample_plan(match, trained_by, cases)
     if request.task == "sample":
         return sampled
     return _evaluation(library, match, sampled)
@@ -124,6 +126,18 @@ def _cases(library: Library, name: str) -> Cases:
     from wxreg.specs.protocol import Cases
 
     return library.entry("case", name, Cases)
+
+
+def teacher_plan(library: Library, match: Match) -> TrainPlan | None:
+    """The training of the entry that a student learns from, at its scale and seed."""
+    name = match.model.training.teacher
+    if name is None:
+        return None
+    request = Request(model=name, scale=match.request.scale, seed=match.request.seed)
+    found = resolve(library, request)
+    if isinstance(found, Draft) or not isinstance(found.plan, TrainPlan):
+        raise Incompatible("REG-400", f"the teacher {name} has no version to pin")
+    return found.plan
 
 
 def _evaluation(library: Library, match: Match, sampled: SamplePlan) -> Plan:

@@ -81,7 +81,7 @@ def _blueprint(
         architecture=architecture.name,
         settings=dict(architecture.settings),
         inputs=channels_of(plan.inputs.channels),
-        statics=channels_of(plan.inputs.statics),
+        statics=channels_of(plan.inputs.statics or plan.targets.statics),
         targets=channels_of(plan.targets.channels),
         history=len(plan.history),
         leads=leads,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wxreg.artifacts.layout import Layout
 from wxreg.data.samples import LoaderSettings, View
+from wxreg.data.tiles import Tile
 from wxreg.leadtime import Duration
 from wxreg.library.loading import Library
 from wxreg.runs.preparing import prepared_store
@@ -30,14 +31,21 @@ def loader_settings(
 ) -> LoaderSettings:
     """What one sample of a plan is made of."""
     inputs, targets = paths
-    statics = View(targets, plan.inputs.statics) if plan.inputs.statics else None
+    fixed = plan.inputs.statics or plan.targets.statics
     return LoaderSettings(
         inputs=View(inputs, plan.inputs.channels),
         targets=View(targets, plan.targets.channels),
-        statics=statics,
+        statics=View(targets, fixed) if fixed else None,
         history=tuple(-past.seconds for past in reversed(plan.history)),
         leads=tuple(lead.seconds for lead in leads),
         one_lead=one_lead,
         periods=periods,
         truth=truth,
+        tile=_tile(plan),
     )
+
+
+def _tile(plan: TrainPlan | SamplePlan) -> Tile | None:
+    """The random crops that are trained on; forecasts are read whole."""
+    size = plan.training.tile if isinstance(plan, TrainPlan) else None
+    return None if size is None else Tile(size)

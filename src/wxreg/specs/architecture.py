@@ -129,6 +129,11 @@ LOSSES: Final = Table(
     "wxreg.losses",
 )
 
+OWN_TERMS: Final = frozenset(
+    {"denoising", "denoising-detail", "consistency", "continuity", "divergence", "head"}
+)
+"""Loss terms that an architecture computes itself: its own semantics cover them."""
+
 READERS: Final = Table(
     "reader",
     _own(

@@ -149,6 +149,8 @@ class Training(Spec):
     freeze: tuple[str, ...] = ()
     """Name patterns of weights that stay as they are."""
     initial: InitialWeights | None = None
+    teacher: EntryId | None = None
+    """The entry whose checkpoint a student learns from."""
     augment: tuple[Literal["flip-x", "flip-y", "rotate"], ...] = ()
     rare: RareSampling | None = None
     curriculum: tuple[CurriculumStage, ...] = ()

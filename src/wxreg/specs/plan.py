@@ -79,6 +79,14 @@ class Plan(Spec):
         return digest(self.KIND, self.meaning(), format=self.FORMAT)
 
 
+class Selection(Spec):
+    """Which checkpoint of a training is meant, before it exists."""
+
+    train_plan: Sha256
+    rule: str
+    """``best``, ``last`` or ``epoch=7``."""
+
+
 class TrainPlan(Plan):
     """How one checkpoint comes to be."""
 
@@ -92,16 +100,10 @@ class TrainPlan(Plan):
     lead: Lead
     splits: Splits
     training: Training
+    teacher: Selection | None = None
+    """The training whose checkpoint a student learns from."""
     seed: int = 0
     deterministic: bool = True
-
-
-class Selection(Spec):
-    """Which checkpoint of a training is meant, before it exists."""
-
-    train_plan: Sha256
-    rule: str
-    """``best``, ``last`` or ``epoch=7``."""
 
 
 class Starts(Spec):
