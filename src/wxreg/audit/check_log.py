@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from wxreg.artifacts.layout import RECORD_SUFFIX, Layout
 from wxreg.artifacts.sealing import read_seal
@@ -10,7 +11,7 @@ from wxreg.audit.inventory import Inventory
 from wxreg.errors import IntegrityError
 from wxreg.findings import Finding
 from wxreg.ledger import queries
-from wxreg.ledger.log import broken
+from wxreg.ledger.log import broken, parsed
 from wxreg.ledger.records import Head
 from wxreg.ledger.verify import verify
 
@@ -28,8 +29,12 @@ def log_findings(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _sealed_heads(inventory: Inventory) -> Iterator[Head]:
-    """The heads that sealed records remember of this ledger: a lost tail shows against them."""
-    known = {one.path for one in inventory.artifacts}
+    """The heads that sealed records remember of this ledger: a lost tail shows against them.
+
+    What was imported or rebuilt was sealed under the log of another ledger.
+    """
+    restored = _restored_runs(inventory)
+    known = {one.path for one in inventory.artifacts if one.run not in restored}
     layout = Layout(inventory.root)
     for record in layout.sealed_records():
         path = record.with_name(record.name.removesuffix(RECORD_SUFFIX))
@@ -39,3 +44,13 @@ def _sealed_heads(inventory: Inventory) -> Iterator[Head]:
             yield Head(*read_seal(path).head)
         except IntegrityError:
             continue  # `check_bytes` names a damaged record
+
+
+def _restored_runs(inventory: Inventory) -> frozenset[str]:
+    found = set()
+    for event in queries.events(inventory.ledger):
+        with suppress(ValueError, KeyError, TypeError):  # `verify` names a damaged event
+            body = parsed(event)
+            if body["kind"] == "run-restored":
+                found.add(body["data"]["run"]["id"])
+    return frozenset(found)
