@@ -36,6 +36,13 @@ def moments_of(times: Times) -> list[str]:
     return [moment_text(value) for value in times]
 
 
+def shifted(times: Times, seconds: int) -> Times:
+    """Times so many seconds later, as datetime64 or in a model's calendar."""
+    if np.issubdtype(times.dtype, np.datetime64):
+        return np.asarray(times + np.timedelta64(seconds, "s"))
+    return np.asarray(times + timedelta(seconds=seconds))
+
+
 def regular_times(start: str, end: str, cadence: Duration) -> list[datetime]:
     """The steps from ``start`` up to, not including, ``end``."""
     first, last = parse_moment(start), parse_moment(end)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final, cast
 
 import dask.array as da
@@ -19,7 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from wxreg.data import grids
-from wxreg.data.clock import moments_of
+from wxreg.data.clock import moments_of, shifted
 from wxreg.data.derived import WINDOWED, formula
 from wxreg.data.reading import ReadRequest
 from wxreg.data.stores import encode_times
@@ -208,7 +207,7 @@ class _Derivations:
         ends = np.flatnonzero((self.seconds + length) % _DAY == 0)
         ends = ends[ends >= steps - 1]
         values, whole = self._over(name, ends)
-        times = _earlier(self.source["time"].values[ends], _DAY - length)
+        times = shifted(self.source["time"].values[ends], length - _DAY)
         self.missing[name] = {moments_of(times)[i] for i in np.flatnonzero(~whole)}
         return xr.DataArray(values, {"time": times}, self.found(part).dims)
 
@@ -217,13 +216,6 @@ class _Derivations:
         stamp = self.request.time.stamp
         spans = self.lexicon[part].kind not in ("instant", "static")
         return stamp == "period-end" or (stamp == "instant" and spans)
-
-
-def _earlier(times: NDArray[Any], seconds: int) -> NDArray[Any]:
-    """Times so many seconds before, as datetime64 or in a model's calendar."""
-    if np.issubdtype(times.dtype, np.datetime64):
-        return np.asarray(times - np.timedelta64(seconds, "s"))
-    return np.asarray(times - timedelta(seconds=seconds))
 
 
 def _mixed(name: str, axis: str) -> Incompatible:

@@ -95,6 +95,9 @@ def _entries_held(
     library: Library, version: Version, view: View | None
 ) -> dict[str, list[VariableEntry]]:
     """How each variable is read that the version has in the product of a view."""
+    if version.layout == "canonical":
+        units = {name: library.lexicon()[name].units for name in version.variables}
+        return {name: [VariableEntry(id=name, units=unit)] for name, unit in units.items()}
     product = _product(version, view)
     found: dict[str, list[VariableEntry]] = {}
     for entry in library.entries(version.dataset):
