@@ -18,8 +18,8 @@ from wxreg.ledger.records import RunRecord
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
 from wxreg.runs.environment import Conditions, conditions
+from wxreg.runs.finding import checkpoint_of_digest
 from wxreg.runs.sampling import SampleOptions, load_weights_of, sample
-from wxreg.runs.sampling_request import checkpoint_of_digest
 from wxreg.runs.threads import use_threads
 from wxreg.runs.training import TrainOptions, train
 from wxreg.specs.plan import SamplePlan, TrainPlan
