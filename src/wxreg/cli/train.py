@@ -90,9 +90,12 @@ def _run(session: Session, plan: Any, options: dict[str, Any], threads: int | No
     """Only now torch is loaded, since only now training is sure to start."""
     from wxreg.cli.ledgers import opened
     from wxreg.runs.threads import use_threads
-    from wxreg.runs.training import TrainOptions, train_or_reuse
+    from wxreg.runs.training import TrainOptions, follow, is_follower, train_or_reuse
 
     use_threads(threads)
+    if is_follower():
+        follow(session.library, plan, TrainOptions(**options))
+        return
     with opened(session) as ledger:
         trained = train_or_reuse(
             session.library, ledger, plan, TrainOptions(**options), note=session.note

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +21,8 @@ from wxreg.ledger.records import ArtifactRecord, ForecastIndex, RunStart
 from wxreg.ledger.store import Ledger
 from wxreg.runs.environment import Conditions, code, environment_digest, hardware, installed
 from wxreg.specs.plan import Plan
+
+_TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass
@@ -84,8 +88,9 @@ def recorded(
     began = time.monotonic()
     state: Any = "failed"
     try:
-        ledger.running(run.id)
-        yield run
+        with _terminating():
+            ledger.running(run.id)
+            yield run
         state = "finished"
     except (KeyboardInterrupt, SystemExit):
         state = "killed"
@@ -97,6 +102,23 @@ def recorded(
         run.outcome["seconds"] = round(time.monotonic() - began, 3)
         ledger.end(run.id, state, run.outcome)
         write_run_json(run)
+
+
+@contextmanager
+def _terminating() -> Iterator[None]:
+    """SIGTERM leaves the block as an exit, so that the run is recorded as killed."""
+
+    def leave(_signal: int, _frame: Any) -> None:
+        raise SystemExit(_TERMINATED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _begin(

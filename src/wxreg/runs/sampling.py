@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,17 @@ from wxreg.library.loading import Library
 from wxreg.models.building import build
 from wxreg.models.forecaster import Forecaster
 from wxreg.models.noise import MemberNoise
+from wxreg.models.precision import deviation, with_precision
 from wxreg.models.rollout import roll_out
 from wxreg.runs.blueprints import plan_statistics, untrained_blueprint
 from wxreg.runs.checkpoints import open_checkpoint
+from wxreg.runs.devices import choose_accelerator, deterministic
 from wxreg.runs.environment import conditions
 from wxreg.runs.progress import Bar
 from wxreg.runs.recording import Run, recorded
+from wxreg.runs.refusals import refuse_sampling
 from wxreg.runs.starts import chosen_windows
 from wxreg.runs.stores import loader_settings, ready_stores
-from wxreg.runs.training import choose_accelerator, deterministic
 from wxreg.specs.plan import SamplePlan
 
 
@@ -91,6 +93,7 @@ def sample(
     cases: Sequence[int] | None = None,
 ) -> Sampled:
     """Carry out a sample plan; its selection must have become a checkpoint by now."""
+    refuse_sampling(plan)
     accelerator = choose_accelerator(options.accelerator)
     inputs, targets = ready_stores(library, plan.inputs, plan.targets)
     source = BatchSource(
@@ -112,6 +115,7 @@ def sample(
         path = target or Layout(library.root).forecast(run.id)
         began = time.monotonic()
         layout = _layout(library, source, plan, windows)
+        weights = _rounded(plan, weights, source, windows, run, accelerator)
         root = _write(path, layout, source, plan, weights, windows, run, options, accelerator)
         spent = time.monotonic() - began
         digest = _seal(run, path, root, plan, weights, len(windows))
@@ -123,6 +127,26 @@ def sample(
             "seconds_per_member": round(per_member, 4),
         }
         return Sampled(run.id, "finished", path, digest, len(windows), per_member)
+
+
+def _rounded(
+    plan: SamplePlan,
+    weights: Weights,
+    source: BatchSource,
+    windows: NDArray[np.int64],
+    run: Run,
+    accelerator: str,
+) -> Weights:
+    """Weights of the declared precision; how far the first forecast moved stays with the run."""
+    if plan.sampling.precision == "32":
+        return weights
+    full = weights.forecaster.to(accelerator).eval()
+    smaller = with_precision(full, plan.sampling.precision)
+    batch = source.batch(windows[:1]).to(accelerator)
+    one, two = (torch.from_numpy(member_block(each, batch, plan, 0)) for each in (full, smaller))
+    spread = one.std(dim=(0, 1, 3, 4)).clamp(min=1e-30)[:, None, None]
+    run.outcome["deviation"] = asdict(deviation(one, two, spread))
+    return replace(weights, forecaster=smaller)
 
 
 def _target(library: Library, plan: SamplePlan, options: SampleOptions) -> Path | None:

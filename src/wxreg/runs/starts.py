@@ -34,7 +34,7 @@ def chosen_windows(
         raise Incompatible(
             "REG-461",
             "no initial time is left: none in the asked range has all the inputs it needs",
-            hint="ask for other times, or choose --missing previous",
+            hint="ask for other times",
         )
     return chosen
 
@@ -57,6 +57,6 @@ def _at_times(starts: Starts, inits: NDArray[np.int64], calendar: str) -> NDArra
         raise Incompatible(
             "REG-461",
             f"no forecast can start at {', '.join(missing)}: the inputs are missing there",
-            hint="`reg sample --missing previous` fills from the time before, and records it",
+            hint="ask for times whose inputs are there; `reg data check` names the missing ones",
         )
     return np.isin(inits, list(wanted.values()))

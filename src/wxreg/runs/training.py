@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from wxreg.data.batches import BatchSource, WindowBatch, WindowLoader
-from wxreg.data.order import Order
-from wxreg.errors import Incompatible, UsageError
+from wxreg.artifacts.layout import Layout
+from wxreg.errors import Conflict, UsageError
 from wxreg.ledger.records import RunRecord
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
 from wxreg.models.building import build
-from wxreg.models.forecaster import Forecaster
+from wxreg.models.forecaster import Blueprint, Forecaster
 from wxreg.runs.blueprints import plan_statistics, train_blueprint
+from wxreg.runs.devices import choose_accelerator, deterministic
 from wxreg.runs.environment import conditions
+from wxreg.runs.fitting import fit_once
 from wxreg.runs.freezing import freeze_weights
 from wxreg.runs.locking import plan_lock
 from wxreg.runs.progress import Bar
 from wxreg.runs.recording import Run, recorded, reusable
+from wxreg.runs.refusals import refuse_training
 from wxreg.runs.resume import FILE, Best, Point, adopt, find_point, read_point
-from wxreg.runs.stores import loader_settings, ready_stores
+from wxreg.runs.stores import ready_stores
+from wxreg.runs.teaching import Teacher, find_teacher
+from wxreg.runs.training_data import Loaders, training_source
 from wxreg.runs.training_loop import Between, Files, Steps, make_trainer, out_of_memory
 from wxreg.runs.training_module import TrainingModule
 from wxreg.specs.plan import TrainPlan
+from wxreg.specs.statistics import Statistics
 
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "DefaultCPUAllocator")
 
@@ -46,6 +52,11 @@ class TrainOptions:
     workers: int = 0
     resume_seconds: float = 30.0
     quiet: bool = False
+
+    @property
+    def world(self) -> int:
+        """How many processes train together, whoever started them."""
+        return int(os.environ.get("WORLD_SIZE", self.devices))
 
 
 @dataclass(frozen=True)
@@ -80,13 +91,13 @@ def train_or_reuse(
 
 def train(library: Library, ledger: Ledger, plan: TrainPlan, options: TrainOptions) -> Trained:
     """Carry out a training plan; the same plan never trains twice at once."""
+    refuse_training(plan)
     accelerator = choose_accelerator(options.accelerator)
     with plan_lock(library.root, plan.digest(), wait=options.wait):
-        statistics = plan_statistics(
-            library, plan, (("inputs", plan.inputs), ("targets", plan.targets))
-        )
-        inputs, targets = ready_stores(library, plan.inputs, plan.targets)
-        point = find_point(_layout(library), plan.digest()) if options.resume else None
+        statistics = _statistics(library, plan)
+        paths = ready_stores(library, plan.inputs, plan.targets)
+        point = find_point(Layout(library.root), plan.digest()) if options.resume else None
+        blueprint = train_blueprint(plan, statistics, library.lexicon())
         sources = {plan.inputs.content: "inputs", plan.targets.content: "targets"}
         sources |= {found.digest(): f"{role} statistics" for role, found in statistics.items()}
         details = {
@@ -95,115 +106,78 @@ def train(library: Library, ledger: Ledger, plan: TrainPlan, options: TrainOptio
             "data": plan.inputs.dataset,
             "resumed": point.parents[1].name if point else None,
         }
-        where = conditions(accelerator, options.devices)
-        with (
-            deterministic(plan.deterministic),
-            recorded(library.root, ledger, plan, where, sources, details) as run,
-        ):
-            if point is not None:
-                adopt(point, run.folder)
-            forecaster = build(train_blueprint(plan, statistics, library.lexicon()), seed=plan.seed)
-            loaders = Loaders.open(plan, (inputs, targets), options)
-            read = read_point(point, plan.digest()) if point else None
-            best = fit(plan, forecaster, loaders, run.folder, read, options, accelerator)
-            return _sealed(library, run, plan, best)
+        teacher = find_teacher(library, ledger, plan)
+        sources |= teacher.sources if teacher else {}
+        with deterministic(plan.deterministic):
+            where = conditions(accelerator, options.world)
+            with recorded(library.root, ledger, plan, where, sources, details) as run:
+                if plan.training.kind == "fit":
+                    return _fitted(library, run, plan, build(blueprint, seed=plan.seed), paths)
+                if point is not None:
+                    adopt(point, run.folder)
+                start = _started(plan, blueprint, teacher)
+                _fit_from(plan, start, paths, point, run.folder, options, accelerator)
+                best = read_point(Files(run.folder).resume / FILE, plan.digest()).best
+                metrics = {"validation": best.value, "best_step": best.step}
+                return _sealed(library, run, plan, metrics)
 
 
-def _layout(library: Library) -> Any:
-    from wxreg.artifacts.layout import Layout
-
-    return Layout(library.root)
-
-
-def choose_accelerator(asked: str) -> str:
-    """``cpu``, ``cuda`` or ``mps``; a device that is not there is refused."""
-    have = ["cpu"]
-    if torch.cuda.is_available():
-        have.insert(0, "cuda")
-    if torch.backends.mps.is_available():
-        have.insert(0, "mps")
-    if asked == "auto":
-        return have[0]
-    if asked not in have:
-        raise Incompatible(
-            "REG-460",
-            f"there is no {asked} device here",
-            where="--device",
-            hint=f"this machine has {', '.join(have)}",
-        )
-    return asked
+def follow(library: Library, plan: TrainPlan, options: TrainOptions) -> None:
+    """Train as one of several processes that a launcher started; the first one keeps records."""
+    refuse_training(plan)
+    accelerator = choose_accelerator(options.accelerator)
+    point = find_point(Layout(library.root), plan.digest()) if options.resume else None
+    paths = _stores_of_the_first(library, plan)
+    nowhere = Path(os.devnull)
+    with deterministic(plan.deterministic):
+        blueprint = train_blueprint(plan, _statistics(library, plan), library.lexicon())
+        start = _started(plan, blueprint, None)
+        _fit_from(plan, start, paths, point, nowhere, options, accelerator)
 
 
-@contextmanager
-def deterministic(wanted: bool) -> Iterator[None]:
-    """Deterministic algorithms while the block runs."""
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(wanted, warn_only=True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
+def _stores_of_the_first(library: Library, plan: TrainPlan) -> tuple[Path, ...]:
+    """The prepared stores, once the process that prepares them is done."""
+    while True:
+        try:
+            return ready_stores(library, plan.inputs, plan.targets)
+        except Conflict:
+            time.sleep(1)
 
 
-@dataclass(frozen=True)
-class Loaders:
-    """The batches of a training and the fixed ones that validate it."""
-
-    train: BatchSource
-    validation: tuple[WindowBatch, ...]
-    order: Order
-    per_epoch: int
-    workers: int
-
-    @classmethod
-    def open(cls, plan: TrainPlan, paths: tuple[Path, Path], options: TrainOptions) -> Loaders:
-        """Enumerate the windows of both splits."""
-        training = plan.training
-        one_lead = plan.lead.mode == "direct"
-        leads = plan.lead.trained if plan.lead.mode != "rollout" else (plan.lead.step,)
-        common = loader_settings(
-            plan, paths, leads, periods=plan.splits.train, truth=True, one_lead=one_lead
-        )
-        source = BatchSource(common)
-        part = training.batch // training.accumulate
-        order = Order(len(source), part, seed=plan.seed, world=options.devices)
-        per_epoch = order.batches // training.accumulate
-        if per_epoch < 1:
-            raise Incompatible(
-                "REG-460",
-                f"{len(source)} training samples do not fill one global batch of {training.batch}",
-                hint="make training.batch smaller, or train on a longer version",
-            )
-        held_out = BatchSource(replace(common, periods=plan.splits.validation))
-        return cls(
-            source,
-            _validation(held_out, part, training.validation_batches),
-            order,
-            per_epoch,
-            options.workers,
-        )
-
-    def steps(self, rank: int, first: int, accumulate: int) -> Steps:
-        """The training batches of one rank from an optimizer step on."""
-        loader = WindowLoader(self.train, self.order, rank, self.workers)
-        return Steps(loader, self.per_epoch, first, accumulate)
+def _statistics(library: Library, plan: TrainPlan) -> dict[str, Statistics]:
+    return plan_statistics(library, plan, (("inputs", plan.inputs), ("targets", plan.targets)))
 
 
-def _validation(source: BatchSource, batch: int, limit: int | None) -> tuple[WindowBatch, ...]:
-    """Evenly spread validation batches, read once."""
-    import numpy as np
+def _started(plan: TrainPlan, blueprint: Blueprint, teacher: Teacher | None) -> Forecaster:
+    """The forecaster as training begins."""
+    forecaster = build(blueprint, seed=plan.seed)
+    if teacher is not None:
+        teacher.teach(forecaster)
+    return forecaster
 
-    count = len(source)
-    if count == 0:
-        raise Incompatible("REG-460", "the validation periods hold no complete sample")
-    wanted = count if limit is None else min(count, limit * batch)
-    chosen = np.linspace(0, count - 1, wanted).round().astype(np.int64)
-    pieces = np.array_split(chosen, max(1, -(-wanted // batch)))
-    room = source.reading.room
-    return tuple(
-        source.batch(piece, None if room is None else np.zeros((len(piece), 2), np.int64))
-        for piece in pieces
-    )
+
+def _fitted(
+    library: Library, run: Run, plan: TrainPlan, forecaster: Forecaster, paths: tuple[Path, ...]
+) -> Trained:
+    """One pass over the training windows in place of steps."""
+    inputs, targets = paths
+    seen = fit_once(plan, forecaster, training_source(plan, (inputs, targets)), run)
+    return _sealed(library, run, plan, dict(seen))
+
+
+def _fit_from(
+    plan: TrainPlan,
+    forecaster: Forecaster,
+    paths: tuple[Path, ...],
+    point: Path | None,
+    folder: Path,
+    options: TrainOptions,
+    accelerator: str,
+) -> None:
+    inputs, targets = paths
+    loaders = Loaders.open(plan, (inputs, targets), world=options.world, workers=options.workers)
+    read = read_point(point, plan.digest()) if point else None
+    fit(plan, forecaster, loaders, folder, read, options, accelerator)
 
 
 def fit(
@@ -214,12 +188,12 @@ def fit(
     point: Point | None,
     options: TrainOptions,
     accelerator: str,
-) -> Best:
+) -> None:
     """Train to the last step; results are files in ``folder``, whichever process writes them."""
     training = plan.training
     steps = training.steps or (training.epochs or 1) * loaders.per_epoch
     freeze_weights(forecaster, training.freeze)
-    module = TrainingModule(forecaster, training, plan.seed, steps, loaders.per_epoch)
+    module = TrainingModule(forecaster, plan, steps, loaders.per_epoch)
     if point is not None:
         point.restore(module)
     best = point.best if point is not None else Best()
@@ -242,7 +216,6 @@ def fit(
         raise
     finally:
         bar.close()
-    return read_point(Files(folder).resume / FILE, plan.digest()).best
 
 
 def _run(
@@ -268,17 +241,23 @@ def _run(
             return optimizer
 
         module.configure_optimizers = configure  # type: ignore[method-assign]
-    trainer = make_trainer(plan, left, options.devices, accelerator, between)
+    trainer = make_trainer(plan, left, options.devices, options.world, accelerator, between)
     first, accumulate = module.step, plan.training.accumulate
     module.train_dataloader = lambda: _loader(loaders.steps(module.global_rank, first, accumulate))
-    trainer.fit(module)
+    try:
+        trainer.fit(module)
+    except SystemExit:
+        for child in multiprocessing.active_children():  # the ranks that were forked here
+            child.terminate()
+            child.join()
+        raise
 
 
 def _loader(steps: Steps) -> Any:
     return torch.utils.data.DataLoader(steps, batch_size=None, num_workers=0)
 
 
-def _sealed(library: Library, run: Run, plan: TrainPlan, best: Best) -> Trained:
+def _sealed(library: Library, run: Run, plan: TrainPlan, metrics: dict[str, Any]) -> Trained:
     """Seal what the run wrote and say which file is the checkpoint."""
     files = Files(run.folder)
     chosen = plan.training.select
@@ -287,15 +266,12 @@ def _sealed(library: Library, run: Run, plan: TrainPlan, best: Best) -> Trained:
         details = {"model": plan.about.model, "scale": plan.about.scale, "name": path.stem}
         found[path.stem] = run.seal(path, "checkpoint", {}, details)
     (files.resume / FILE).unlink(missing_ok=True)
-    metrics = {"validation": best.value, "best_step": best.step}
     run.outcome |= {"checkpoint": found[chosen], "checkpoints": found, "metrics": metrics}
     return Trained(run.id, "finished", files.checkpoint(chosen), found[chosen], metrics)
 
 
 def reused(library: Library, record: RunRecord) -> Trained:
     """A finished run of the same plan, code and environment."""
-    from wxreg.artifacts.layout import Layout
-
     outcome = record.outcome
     sha256 = str(outcome["checkpoint"])
     names = {digest: name for name, digest in outcome["checkpoints"].items()}

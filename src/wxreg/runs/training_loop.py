@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import signal
 import time
 import warnings
@@ -105,7 +106,11 @@ class Between(lightning.Callback):
         def ask(_signal: int, _frame: Any) -> None:
             self._asked_to_stop = True
 
-        signal.signal(signal.SIGTERM, ask)
+        self._before = signal.signal(signal.SIGTERM, ask)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """From here on SIGTERM means what it meant before."""
+        signal.signal(signal.SIGTERM, self._before)
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -121,11 +126,19 @@ class Between(lightning.Callback):
             last = last or self._out_of_patience()
         if last:
             self._finish(trainer, module)
-        if self._asked_to_stop or last or self._due():
+        asked = self._anyone_asked(trainer)
+        if asked or last or self._due():
             self._remember(trainer, module)
-        if self._asked_to_stop and not last:
+        if asked and not last:
             raise SystemExit(143)
-        self._show(module)
+        if trainer.is_global_zero:
+            self._show(module)
+
+    def _anyone_asked(self, trainer: Any) -> bool:
+        """Whether any process was told to stop: then all do, at the same step."""
+        if trainer.world_size == 1:
+            return self._asked_to_stop
+        return bool(trainer.strategy.reduce_boolean_decision(self._asked_to_stop, all=False))
 
     def _out_of_patience(self) -> bool:
         patience = self._plan.training.stop_after
@@ -226,18 +239,24 @@ def validation_loss(module: TrainingModule, batches: list[WindowBatch]) -> float
 
 
 def make_trainer(
-    plan: TrainPlan, steps_left: int, devices: int, accelerator: str, between: Between
+    plan: TrainPlan,
+    steps_left: int,
+    devices: int,
+    world: int,
+    accelerator: str,
+    between: Between,
 ) -> Any:
     """Lightning with everything off that would write or decide by itself."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"lightning\..*")
     training = plan.training
-    many = devices > 1
+    launched, many = "RANK" in os.environ, world > 1
     return lightning.Trainer(
         accelerator=accelerator,
         devices=devices,
-        strategy="ddp_fork" if many and accelerator == "cpu" else "ddp" if many else "auto",
+        num_nodes=world // devices,
+        strategy=_strategy(many, forks=accelerator == "cpu" and not launched),
         precision=_PRECISIONS[training.precision],
         accumulate_grad_batches=training.accumulate,
         gradient_clip_val=training.clip,
@@ -253,6 +272,11 @@ def make_trainer(
         deterministic="warn" if plan.deterministic else False,
         inference_mode=False,
     )
+
+
+def _strategy(many: bool, *, forks: bool) -> str:
+    """One process; or several, forked here or started by a launcher."""
+    return ("ddp_fork" if forks else "ddp") if many else "auto"
 
 
 _PRECISIONS: dict[str, Any] = {

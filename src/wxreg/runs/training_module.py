@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from wxreg.errors import Incompatible
 from wxreg.models.forecaster import Forecaster
 from wxreg.runs.progress import TrainingProgress
 from wxreg.specs.model import Schedule, Training
+from wxreg.specs.plan import TrainPlan
 
 _MIX = 0x9E3779B97F4A7C15
 _WORD = 2**63
@@ -45,13 +47,13 @@ def rate_factor(schedule: Schedule, step: int, steps: int, cuts: int) -> float:
 class TrainingModule(lightning.LightningModule):
     """A forecaster with its optimizer, schedule and averaged weights."""
 
-    def __init__(
-        self, forecaster: Forecaster, training: Training, seed: int, steps: int, per_epoch: int
-    ) -> None:
+    def __init__(self, forecaster: Forecaster, plan: TrainPlan, steps: int, per_epoch: int) -> None:
         super().__init__()
+        training = plan.training
         self.forecaster = forecaster
+        self.plan = plan
         self.training_settings = training
-        self.seed = seed
+        self.seed = plan.seed
         self.steps = steps
         self.per_epoch = per_epoch
         self.step = 0
@@ -73,7 +75,7 @@ class TrainingModule(lightning.LightningModule):
         report = self.forecaster.loss(batch, generator)
         value = float(report.total.detach())
         if not math.isfinite(value):
-            raise not_finite(value, batch, epoch, number)
+            raise not_finite(value, batch, epoch, number, self.plan)
         self.progress.add(value, report.terms, len(batch))
         self._part = (part + 1) % self.training_settings.accumulate
         return report.total
@@ -131,20 +133,42 @@ def make_optimizer(network: nn.Module, training: Training) -> torch.optim.Optimi
     return kind(trained, lr=settings.rate, betas=settings.betas, weight_decay=settings.decay)
 
 
-def not_finite(value: float, batch: WindowBatch, epoch: int, number: int) -> Incompatible:
+def not_finite(
+    value: float, batch: WindowBatch, epoch: int, number: int, plan: TrainPlan
+) -> Incompatible:
     """The error for a loss that is no number, naming the windows of the batch."""
-    times = ", ".join(f"{time:.0f}" for time in batch.time.tolist()[:4])
-    bad = [
-        name
-        for name, tensor in (("inputs", batch.inputs), ("targets", batch.target))
-        if tensor is not None and not bool(torch.isfinite(tensor).all())
-    ]
+    times = ", ".join(_shown_time(time) for time in batch.time.tolist()[:4])
+    bad = _not_finite_variables(batch, plan)
     where = f"epoch {epoch + 1}, batch {number}, windows {batch.windows.tolist()[:8]}"
     return Incompatible(
         "REG-460",
-        f"the loss became {value} at initial times {times} (seconds since 1970)"
-        + (f"; the {' and '.join(bad)} hold values that are not finite" if bad else ""),
+        f"the loss became {value} on {plan.inputs.dataset} at initial times {times}; "
+        + (f"{', '.join(bad)} hold values that are not finite" if bad else _all_finite(plan)),
         where=where,
         hint="the last good state is kept: lower training.optimiser.rate or set training.clip, "
         "then `reg train --resume`",
     )
+
+
+def _shown_time(seconds: float) -> str:
+    """A time to the minute; other calendars are shown by the standard one's names."""
+    return str(np.datetime64(int(seconds), "s"))[:16]
+
+
+def _not_finite_variables(batch: WindowBatch, plan: TrainPlan) -> list[str]:
+    """The channels with values that are not finite, each side once."""
+    sides = (
+        ("input", plan.inputs.channels, batch.inputs),
+        ("target", plan.targets.channels, batch.target),
+    )
+    return [
+        f"{side} {name}"
+        for side, names, tensor in sides
+        if tensor is not None
+        for place, name in enumerate(names)
+        if not bool(torch.isfinite(tensor[:, :, place]).all())
+    ]
+
+
+def _all_finite(plan: TrainPlan) -> str:
+    return f"all values of {', '.join(plan.targets.channels)} are finite"
