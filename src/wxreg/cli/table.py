@@ -50,6 +50,7 @@ COMMANDS: Final = (
     Row("bundle", "Pack an artifact with its chain into one file", _TRUST),
     Row("import", "Verify a bundle of another lab and take it in", _TRUST, "import_"),
     Row("card", "Render the card of a model from verified records only", _TRUST),
+    Row("sign", "Sign a file, a folder or the head of the log, or verify a signature", _TRUST),
     Row("check", "Check every file of the catalog and the registry", _HOUSE),
     Row("schema", "Print the JSON Schema of a kind of file", _HOUSE),
     Row("init", "Make a new workspace", _HOUSE),

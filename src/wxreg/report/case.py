@@ -15,6 +15,7 @@ from wxreg.specs.grid import Grid
 from wxreg.specs.variables import Variable
 
 Field = NDArray[np.floating[Any]]
+_LEADS: Final = 6
 
 _PROJECTIONS: Final = {
     "lcc": "Lambert conformal", "laea": "Lambert equal-area", "stere": "stereographic",
@@ -55,47 +56,67 @@ class Case:
 
 def moment(seconds: int) -> str:
     """``2023-06-11 07:00 UTC``."""
-    return f"{np.datetime64(seconds, 's').astype('datetime64[m]')} UTC".replace("T", " ")
+    date, _, time = str(np.datetime64(seconds, "s").astype("datetime64[m]")).partition("T")
+    return f"{date} {time} UTC"
 
 
-def choose_case(
-    forecast: ForecastFields,
-    truth: TruthFields,
-    channel: str,
-    variable: Variable,
-    thresholds: Sequence[float],
-    grid: Grid,
-) -> Case | None:
-    """The init whose truth varies most at the last lead that has a truth."""
-    best: tuple[float, int, int, int] | None = None
-    for number in reversed(range(len(forecast.leads))):
-        for position, init in enumerate(forecast.inits):
-            place = truth.place(init, forecast.leads[number])
-            if place is None:
-                continue
-            spread = float(np.nanstd(truth.read(place, channel)))
-            if best is None or spread > best[0]:
-                best = (spread, position, number, place)
-        if best is not None:
-            break
-    if best is None:
+@dataclass(frozen=True)
+class Drawing:
+    """Where the cases of a report are taken from."""
+
+    forecast: ForecastFields
+    truth: TruthFields
+    channel: str
+    variable: Variable
+    thresholds: Sequence[float]
+    grid: Grid
+
+    def case(self) -> Case | None:
+        """The init whose truth varies most, at the last lead that has a truth."""
+        for number in reversed(range(len(self.forecast.leads))):
+            found = [
+                (float(np.nanstd(self.truth.read(place, self.channel))), position, place)
+                for position, place in self._places(number)
+            ]
+            if found:
+                _, position, place = max(found)
+                return self._at(position, number, place)
         return None
-    _, position, number, place = best
-    start = truth.place(forecast.inits[position], 0)
-    extent, axes = _extent(truth, grid)
-    real = truth.read(place, channel)
-    return Case(
-        variable=variable,
-        members=forecast.read(position, number, channel),
-        truth=real,
-        last=None if start is None else truth.read(start, channel),
-        init=forecast.inits[position],
-        lead=forecast.leads[number],
-        threshold=_reached(thresholds, real),
-        extent=extent,
-        axes=axes,
-        projection=projection(grid),
-    )
+
+    def leads_of(self, case: Case) -> list[tuple[Case, Field]]:
+        """At most six leads of the same init, evenly spread, each with its first member."""
+        position = self.forecast.inits.index(case.init)
+        spread = np.linspace(0, len(self.forecast.leads) - 1, _LEADS).round().astype(int)
+        found = []
+        for number in sorted(set(spread.tolist())):
+            place = self.truth.place(case.init, self.forecast.leads[number])
+            if place is not None:
+                one = self._at(position, number, place)
+                found.append((one, one.members[0]))
+        return found
+
+    def _places(self, number: int) -> list[tuple[int, int]]:
+        lead = self.forecast.leads[number]
+        places = [(n, self.truth.place(init, lead)) for n, init in enumerate(self.forecast.inits)]
+        return [(position, place) for position, place in places if place is not None]
+
+    def _at(self, position: int, number: int, place: int) -> Case:
+        init = self.forecast.inits[position]
+        start = self.truth.place(init, 0)
+        extent, axes = _extent(self.truth, self.grid)
+        real = self.truth.read(place, self.channel)
+        return Case(
+            variable=self.variable,
+            members=self.forecast.read(position, number, self.channel),
+            truth=real,
+            last=None if start is None else self.truth.read(start, self.channel),
+            init=init,
+            lead=self.forecast.leads[number],
+            threshold=_reached(self.thresholds, real),
+            extent=extent,
+            axes=axes,
+            projection=projection(self.grid),
+        )
 
 
 def _reached(thresholds: Sequence[float], real: Field) -> float | None:
@@ -122,4 +143,8 @@ def projection(grid: Grid) -> str:
         return _PROJECTIONS["longlat"]
     words = dict(word.lstrip("+").partition("=")[::2] for word in grid.crs.split())
     name = _PROJECTIONS.get(words.get("proj", ""), words.get("proj", grid.crs))
-    return f"{name}, centred at {words.get('lat_0', '?')}°N {words.get('lon_0', '?')}°E"
+    if "lat_0" not in words or "lon_0" not in words:
+        return name
+    lat, lon = float(words["lat_0"]), float(words["lon_0"])
+    north, east = "N" if lat >= 0 else "S", "E" if lon >= 0 else "W"
+    return f"{name}, centred at {abs(lat):g}°{north} {abs(lon):g}°{east}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from wxreg.specs.variables import Variable
 
 Lexicon = Mapping[str, Variable]
 _COLUMNS = 3
+_SIDE = 0.12
+"""How far apart the bars of one lead stand, in hours."""
 
 
 def by_lead(scores: ScoresFile, lexicon: Lexicon, metric: str) -> Any | None:
@@ -29,13 +33,39 @@ def by_lead(scores: ScoresFile, lexicon: Lexicon, metric: str) -> Any | None:
         known = lexicon[str(variable)]
         _line(axis, _of(mine, variable, level), scores.document["model"], LINES[0], "-")
         for number, (name, rows) in enumerate(others.items(), start=1):
-            _line(axis, _of(rows, variable, level), name, LINES[number % len(LINES)], "--")
-        axis.set_title(known.long_name + (f" at {level:g}" if level else ""), fontsize=9)
-        axis.set_ylabel(f"{metric} ({known.units})", fontsize=8)
-        axis.set_xlabel("lead time (h)", fontsize=8)
+            _line(axis, _of(rows, variable, level), name, LINES[number % 7], "--", number)
+        _label(axis, known, level, f"{metric} ({known.units})")
         axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
     _legend_below(figure, axes[0])
     return figure
+
+
+def skill_by_lead(scores: ScoresFile, lexicon: Lexicon, metric: str) -> Any | None:
+    """The skill of every variable against each baseline; above zero is better."""
+    rows = [
+        replace(row, value=row.skill) for row in scores.rows
+        if row.metric == metric and row.bin == "all" and row.baseline and row.lead
+    ]  # fmt: skip
+    names = list(dict.fromkeys((row.variable, row.level) for row in rows))
+    if not names:
+        return None
+    baselines = sorted({str(row.baseline) for row in rows})
+    figure, axes = _panels(len(names))
+    for axis, (variable, level) in zip(axes, names, strict=True):
+        axis.axhline(0, color="0.4", linewidth=1)
+        for number, name in enumerate(baselines, start=1):
+            mine = [row for row in _of(rows, variable, level) if row.baseline == name]
+            _line(axis, mine, f"against {name}", LINES[number % len(LINES)], "-", number)
+        _label(axis, lexicon[str(variable)], level, f"skill of {metric}")
+    _legend_below(figure, axes[0])
+    return figure
+
+
+def _label(axis: Any, variable: Variable, level: float | None, quantity: str) -> None:
+    title = variable.long_name + (f" at {level:g}" if level else "")
+    axis.set_title(fill(title, 36), fontsize=9)
+    axis.set_ylabel(quantity, fontsize=8)
+    axis.set_xlabel("lead time (h)", fontsize=8)
 
 
 def spread_and_error(scores: ScoresFile) -> Any | None:
@@ -48,7 +78,7 @@ def spread_and_error(scores: ScoresFile) -> Any | None:
     axes[0].axhline(1, color="0.4", linewidth=1)
     for number, (variable, level) in enumerate(names):
         label = f"{variable}" + (f"@{level:g}" if level else "")
-        _line(axes[0], _of(rows, variable, level), label, LINES[number % len(LINES)], "-")
+        _line(axes[0], _of(rows, variable, level), label, LINES[number % 7], "-", number)
     axes[0].set_ylabel("spread / RMSE of the mean")
     axes[0].set_xlabel("lead time (h)")
     axes[0].set_ylim(bottom=0)
@@ -66,7 +96,7 @@ def performance(scores: ScoresFile, lexicon: Lexicon) -> Any | None:
     _performance_grid(axes[0])
     markers = "osD^vP*"
     thresholds = sorted({key for each in points.values() for key in each})
-    for number, (name, each) in enumerate(points.items()):
+    for number, each in enumerate(points.values()):
         for place, key in enumerate(thresholds):
             if key in each:
                 axes[0].plot(*each[key], markers[place % len(markers)], markersize=8,
@@ -140,8 +170,13 @@ def _of(rows: Sequence[ScoreRow], variable: str | None, level: float | None) -> 
     return [row for row in rows if (row.variable, row.level) == (variable, level)]
 
 
-def _line(axis: Any, rows: list[ScoreRow], label: str, colour: str, style: str) -> None:
-    """Values by lead; the band, or the bar of a single lead, is the confidence interval."""
+def _line(
+    axis: Any, rows: list[ScoreRow], label: str, colour: str, style: str, place: int = 0
+) -> None:
+    """Values by lead; the band, or the bar of a single lead, is the confidence interval.
+
+    Bars of a single lead stand side by side, by their ``place``.
+    """
     known = [row for row in rows if row.value is not None and row.lead is not None]
     if not known:
         return
@@ -151,9 +186,10 @@ def _line(axis: Any, rows: list[ScoreRow], label: str, colour: str, style: str) 
     high = np.array([np.nan if row.high is None else row.high for row in known], float)
     if len(known) == 1:
         reach = np.nan_to_num([value - low, high - value])
-        axis.errorbar(hours, value, np.maximum(reach, 0), fmt="o", color=colour, label=label,
-                      capsize=4)  # fmt: skip
+        axis.errorbar(hours + _SIDE * place, value, np.maximum(reach, 0), fmt="o", color=colour,
+                      label=label, capsize=4)  # fmt: skip
         axis.set_xticks(hours)
+        axis.set_xlim(hours[0] - 4 * _SIDE, max(axis.get_xlim()[1], hours[0] + 4 * _SIDE))
         return
     axis.plot(hours, value, style, marker="o", markersize=4, color=colour, label=label)
     axis.fill_between(hours, low, high, color=colour, alpha=0.18, linewidth=0)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wxreg.report.case import Case, Field
+from wxreg.report.case import Case, Field, moment
 from wxreg.report.colours import LINES, colouring
+from wxreg.runs.scoring_rows import lead_text
 
 _FEW = 2
 
@@ -20,6 +21,28 @@ def triplet(case: Case) -> Any:
     if case.last is not None:
         panels.insert(0, ("last input", case.last))
     return _row(case, panels, colouring(case.variable, [field for _, field in panels]))
+
+
+def sequence(fields: Sequence[tuple[Case, Field]]) -> Any | None:
+    """Truth above forecast, one column a lead."""
+    if len(fields) < _FEW:
+        return None
+    from matplotlib.figure import Figure
+
+    case = fields[0][0]
+    style = colouring(case.variable, [one.truth for one, _ in fields])
+    figure = Figure(figsize=(2.5 * len(fields) + 1.2, 5.6), layout="constrained")
+    axes = figure.subplots(2, len(fields), sharex=True, sharey=True)
+    for column, (one, forecast) in enumerate(fields):
+        image = _image(one, axes[0, column], f"truth, {lead_text(one.lead)}", one.truth, style)
+        _image(one, axes[1, column], f"forecast, {lead_text(one.lead)}", forecast, style)
+        axes[0, column].set_xlabel("")
+    for axis in axes[:, 0]:
+        axis.set_ylabel(case.axes[1])
+    figure.suptitle(f"{case.title}\ninit {moment(case.init)}", fontsize=10)
+    figure.supxlabel(f"projection: {case.projection}", fontsize=8, color="0.35")
+    _bar(figure, image, list(axes.ravel()), case)
+    return figure
 
 
 def mean_and_spread(case: Case) -> Any | None:
@@ -168,4 +191,5 @@ def _legend(axis: Any, lines: list[tuple[str, str]]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=colour, label=name) for colour, name in lines]
-    axis.legend(handles=handles, loc="upper right", fontsize=8, framealpha=0.9)
+    axis.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.13),
+                ncols=len(lines), fontsize=8, frameon=False)  # fmt: skip

@@ -133,7 +133,7 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("members", str(document["members"])),
         ("leads", ", ".join(document["leads"])),
         ("scored", f"{document['pairs']} fields of {document['inits']} initial times"),
-        ("without truth", f"{len(missing)} valid times" + (f", first {missing[0]} UTC" if missing else "")),
+        ("without truth", ", ".join([f"{len(missing)} valid times", *missing[:3]])),
         ("verified more than once", f"{document['repeated_valid_times']} valid times"),
     ]  # fmt: skip
     return facts + [("note", note) for note in document["notes"]]

@@ -72,12 +72,12 @@ def _diagram(axis: Any, table: NDArray[np.int64]) -> None:
     axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     axis.set_xlabel("forecast probability", fontsize=8)
     axis.set_ylabel("observed frequency", fontsize=8)
-    inset = axis.inset_axes((0.08, 0.7, 0.34, 0.26))
+    inset = axis.inset_axes((0.04, 0.7, 0.34, 0.24))
     inset.bar(probability, np.maximum(cases, 0.5), width=0.8 / size, color="0.45")
     inset.set_yscale("log")
-    inset.set_title("cases", fontsize=7, pad=2)
+    inset.set_title(f"{cases.sum():,} cases (log)", fontsize=7, pad=2)
     inset.set_xticks([])
-    inset.tick_params(labelsize=6)
+    inset.tick_params(which="both", left=False, labelleft=False)
 
 
 def consistency(table: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

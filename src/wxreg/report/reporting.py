@@ -11,7 +11,7 @@ from wxreg.artifacts.layout import Layout
 from wxreg.artifacts.sealing import write_text
 from wxreg.library.loading import Library
 from wxreg.report import curves, maps, probability, spectra
-from wxreg.report.case import Case, choose_case
+from wxreg.report.case import Drawing
 from wxreg.report.pages import embedded, html_page, markdown_page
 from wxreg.runs.evaluating import scoring_for
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
@@ -20,6 +20,11 @@ from wxreg.runs.scoring_files import ScoresFile, read_scores
 from wxreg.runs.stores import ready_stores
 from wxreg.specs.plan import EvaluatePlan
 from wxreg.specs.protocol import Protocol
+
+_RELIABILITY = (
+    "Grey bars hold 90 % of reliable forecasts, cells taken as independent; the dotted line is "
+    "the observed frequency."
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ def figures(
     drawn = [
         ("Error by lead time", "Bands are the bootstrap bounds; dashed lines are baselines.",
          curves.by_lead(scores, lexicon, "rmse")),
+        ("Skill by lead time", "1 is perfect, 0 as good as the baseline, below 0 worse.",
+         curves.skill_by_lead(scores, lexicon, "rmse")),
         ("CRPS by lead time", "The fair CRPS; lower is better.",
          curves.by_lead(scores, lexicon, "crps")),
         ("Spread and skill", "1 is calibrated; below 1 the members are too much alike.",
@@ -70,8 +77,7 @@ def figures(
     if forecast is not None:
         states = scores.states()
         drawn += [
-            ("Reliability", "Grey bars hold 90 % of reliable forecasts, cells taken as "
-             "independent; the dotted line is the observed frequency.",
+            ("Reliability", _RELIABILITY,
              probability.reliability(states, scoring, lexicon)),
             ("Rank histogram", "Flat (the dashed line) is calibrated; a U has too little spread.",
              probability.ranks(states, scoring)),
@@ -84,29 +90,29 @@ def figures(
 def _maps(
     scoring: Scoring, forecast: ForecastFields, store: Path, plan: EvaluatePlan
 ) -> Iterator[tuple[str, str, Any]]:
-    case = _case(scoring, forecast, store, plan)
+    """Of the first variable that has thresholds, else of the first."""
+    channel = min(scoring.channels, key=lambda one: not scoring.thresholds(one))
+    truth = TruthFields(store, (channel,))
+    drawing = Drawing(
+        forecast=forecast,
+        truth=truth,
+        channel=channel,
+        variable=scoring.lexicon[channel.partition("@")[0]],
+        thresholds=scoring.thresholds(channel),
+        grid=plan.truth.grid,
+    )
+    case = drawing.case()
     if case is None:
         return
     drawn = [
-        ("Input, truth and forecast", "", maps.triplet(case)),
-        ("Ensemble mean and spread", "", maps.mean_and_spread(case)),
-        ("Probability of exceedance", "", maps.exceedance(case)),
-        ("Spaghetti", "", maps.spaghetti(case)),
-        ("Paintball", "", maps.paintball(case)),
-        ("Mean shaded by uncertainty", "", maps.shaded(case)),
+        ("Input, truth and forecast", maps.triplet(case)),
+        ("Truth and forecast by lead", maps.sequence(drawing.leads_of(case))),
+        ("Ensemble mean and spread", maps.mean_and_spread(case)),
+        ("Probability of exceedance", maps.exceedance(case)),
+        ("Spaghetti", maps.spaghetti(case)),
+        ("Paintball", maps.paintball(case)),
+        ("Mean shaded by uncertainty", maps.shaded(case)),
     ]
-    for title, text, figure in drawn:
+    for title, figure in drawn:
         if figure is not None:
-            yield title, f"{case.title}, {case.when}. {text}".strip(), figure
-
-
-def _case(
-    scoring: Scoring, forecast: ForecastFields, store: Path, plan: EvaluatePlan
-) -> Case | None:
-    """The case of the first variable that has thresholds, else of the first."""
-    ranked = sorted(scoring.channels, key=lambda one: not scoring.thresholds(one))
-    channel = ranked[0]
-    variable = scoring.lexicon[channel.partition("@")[0]]
-    truth = TruthFields(store, (channel,))
-    thresholds = scoring.thresholds(channel)
-    return choose_case(forecast, truth, channel, variable, thresholds, plan.truth.grid)
+            yield title, f"{case.title}, {case.when}.", figure

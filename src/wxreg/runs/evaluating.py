@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from wxreg.artifacts.layout import Layout
+from wxreg.canonical import canonical_json
 from wxreg.errors import Incompatible
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
@@ -240,6 +242,7 @@ def _about(run: Run, asked: Evaluation, forecast: ForecastFields, tally: Tally) 
     return {
         "protocol": protocol.id,
         "protocol_digest": protocol.digest(),
+        "meaning": json.loads(canonical_json(protocol.meaning())),
         "plan": run.plan.digest(),
         "model": asked.sampled.about.model,
         "forecast": {"path": _shown(run, asked.forecast), "digest": forecast.digest},

@@ -86,7 +86,7 @@ class Scoring:
     def longest_km(self) -> float:
         """The longest side of the scored cells: ring ``k`` of a spectrum has this over ``k``."""
         rows, columns = self.lat[self._inside].shape
-        return max(rows * self.domain.dy, columns * self.domain.dx)
+        return float(max(rows * self.domain.dy, columns * self.domain.dx))
 
     def thresholds(self, channel: str) -> tuple[float, ...]:
         """The thresholds of a channel in its canonical units, in the order of the protocol."""
@@ -196,8 +196,7 @@ class Scoring:
 
 def _just_above(value: float) -> float:
     """The next float32: reaching it is exceeding the value."""
-    above: float = np.nextafter(np.float32(value), np.float32(np.inf)).item()
-    return above
+    return float(np.nextafter(np.float32(value), np.float32(np.inf)))
 
 
 def _no_event(field: Field) -> Field:
