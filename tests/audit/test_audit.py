@@ -17,11 +17,6 @@ from wxreg.audit.check_versions import dvc_address
 from wxreg.ledger.records import RunStart
 
 
-@pytest.fixture
-def history(tmp_path: Path) -> little.History:
-    return little.make(tmp_path / "space")
-
-
 def codes(history: little.History, level: str) -> set[str]:
     result = audit(history.root, history.ledger, level)
     assert result.whole is not any(

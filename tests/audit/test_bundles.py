@@ -28,17 +28,11 @@ Content = dict[str, bytes]
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> little.History:
-    """Tests only read this one."""
-    return little.make(tmp_path_factory.mktemp("lab-one") / "space")
-
-
-@pytest.fixture(scope="module")
-def packed(history: little.History, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def packed(shared: little.History, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The forecast with its chain."""
     out = tmp_path_factory.mktemp("mail") / "storm.bundle"
-    sha = whence(history.forecast, history.here).subject["sha256"]
-    made = bundle(history.root, history.ledger, sha, out)
+    sha = whence(shared.forecast, shared.here).subject["sha256"]
+    made = bundle(shared.root, shared.ledger, sha, out)
     assert made.runs == (little.SAMPLE, little.TRAIN) and made.missing == ()
     return out
 
@@ -57,14 +51,14 @@ def files(root: Path) -> set[str]:
     return {path.relative_to(root).as_posix() for path in found}
 
 
-def test_what_was_exchanged_is_proved_in_an_empty_workspace(history, packed, other):
+def test_what_was_exchanged_is_proved_in_an_empty_workspace(shared, packed, other):
     made = import_bundle(other.root, other.ledger, packed)
     assert set(made.runs) == {little.SAMPLE, little.TRAIN} and len(made.artifacts) == 2
-    forecast = other.root / "forecasts" / history.forecast.name
+    forecast = other.root / "forecasts" / shared.forecast.name
     answer = whence(forecast, other, deep=True)
     assert answer.status == "verified"
-    assert answer.chain["checkpoint"]["sha256"] == history.checkpoint_sha
-    assert answer.as_json()["plan"] == whence(history.forecast, history.here).as_json()["plan"]
+    assert answer.chain["checkpoint"]["sha256"] == shared.checkpoint_sha
+    assert answer.as_json()["plan"] == whence(shared.forecast, shared.here).as_json()["plan"]
     assert verify(other.ledger).ok
     assert audit(other.root, other.ledger, "full").whole
 
@@ -88,18 +82,17 @@ def test_an_import_that_was_killed_before_the_ledger_is_repeated(packed, other, 
     assert len(import_bundle(other.root, other.ledger, packed).artifacts) == 2
 
 
-def test_equal_bundles_are_equal_files_and_a_checkpoint_can_go_alone(history, packed, tmp_path):
-    sha = whence(history.forecast, history.here).subject["sha256"]
-    bundle(history.root, history.ledger, sha, tmp_path / "again.bundle")
+def test_equal_bundles_are_equal_files_and_a_checkpoint_can_go_alone(shared, packed, tmp_path):
+    sha = whence(shared.forecast, shared.here).subject["sha256"]
+    bundle(shared.root, shared.ledger, sha, tmp_path / "again.bundle")
     assert (tmp_path / "again.bundle").read_bytes() == packed.read_bytes()
-    made = bundle(history.root, history.ledger, history.checkpoint_sha, tmp_path / "c.bundle")
+    made = bundle(shared.root, shared.ledger, shared.checkpoint_sha, tmp_path / "c.bundle")
     assert made.runs == (little.TRAIN,)
     with pytest.raises(Conflict):
-        bundle(history.root, history.ledger, sha, packed)
+        bundle(shared.root, shared.ledger, sha, packed)
 
 
-def test_a_damaged_checkpoint_is_not_packed(tmp_path):
-    history = little.make(tmp_path / "space")
+def test_a_damaged_checkpoint_is_not_packed(history, tmp_path):
     sha = history.checkpoint_sha
     history.checkpoint.write_bytes(history.checkpoint.read_bytes()[:-1] + b"?")
     with pytest.raises(IntegrityError):
@@ -252,10 +245,10 @@ def test_a_run_that_is_recorded_differently_here_is_a_conflict(packed, other):
         import_bundle(other.root, other.ledger, packed)
 
 
-def test_the_commands(history, other, tmp_path, reg_command):
+def test_the_commands(shared, other, tmp_path, reg_command):
     out = tmp_path / "x.bundle"
     pack = [*reg_command, "bundle", little.SAMPLE, "--out", str(out), "--json"]
-    done = subprocess.run(pack, cwd=history.root, capture_output=True, text=True, check=True)
+    done = subprocess.run(pack, cwd=shared.root, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["missing"] == []
     take = [*reg_command, "import", str(out), "--json"]
     done = subprocess.run(take, cwd=other.root, capture_output=True, text=True, check=True)

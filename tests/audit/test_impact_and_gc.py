@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import little_history as little
 import pytest
@@ -20,11 +19,6 @@ from wxreg.errors import Conflict, NotFound
 from wxreg.ledger.records import RunStart
 
 LATER = datetime(2027, 6, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> little.History:
-    return little.make(tmp_path / "space")
 
 
 def forecast_sha(history: little.History) -> str:

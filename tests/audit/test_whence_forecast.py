@@ -21,18 +21,6 @@ from wxreg.ledger.store import Ledger
 HOUR, START = little.HOUR, little.START
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> little.History:
-    """Tests only read this one."""
-    return little.make(tmp_path_factory.mktemp("shared") / "space")
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> little.History:
-    """Tests may damage this one."""
-    return little.make(tmp_path / "space")
-
-
 def loaded(path: Path) -> xr.Dataset:
     return xr.open_zarr(path, consolidated=False, decode_timedelta=True).load()
 

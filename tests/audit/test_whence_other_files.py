@@ -20,11 +20,6 @@ from wxreg.ledger.store import Ledger
 from wxreg.ledger.verify import verify
 
 
-@pytest.fixture
-def history(tmp_path: Path) -> little.History:
-    return little.make(tmp_path / "space")
-
-
 def flip(path: Path, at: int = -3) -> None:
     """One bit of a file, its size and time as before."""
     stat = path.stat()

@@ -1,0 +1,97 @@
+"""Signatures by a local key, in the form of OpenSSF model signing.
+
+A bundle or a published folder carries its lineage inside, so its signature covers that too.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wxreg.artifacts.sealing import storage_errors, write_text
+from wxreg.errors import Conflict, IntegrityError, NotFound, UsageError
+from wxreg.ledger import queries
+from wxreg.ledger.records import Head
+from wxreg.ledger.store import Ledger
+
+
+def signature_beside(path: Path) -> Path:
+    """Where the signature of a file or folder lies."""
+    return path.with_name(path.name + ".sig")
+
+
+def sign(path: Path, private_key: Path) -> Path:
+    """Sign a file or folder with an elliptic-curve key (PEM); the signature lies beside it."""
+    from model_signing import hashing, signing
+
+    _must_exist(path, private_key)
+    target = signature_beside(path)
+    if target.exists():
+        hint = "remove it first if it is to be replaced"
+        raise Conflict("REG-600", "a signature is there already", where=str(target), hint=hint)
+    every = hashing.Config().set_ignored_paths(paths=[], ignore_git_paths=False)
+    try:
+        signer = signing.Config().set_hashing_config(every)
+        signer = signer.use_elliptic_key_signer(private_key=private_key)
+    except (ValueError, TypeError) as error:
+        raise _unusable(private_key, error) from error
+    with storage_errors(target):
+        signer.sign(path, target)
+    return target
+
+
+def verify_signature(path: Path, public_key: Path) -> None:
+    """Refuse a file or folder that is not exactly what the owner of the key signed."""
+    from model_signing import hashing, verifying
+
+    target = signature_beside(path)
+    _must_exist(path, public_key, target)
+    every = hashing.Config().set_ignored_paths(paths=[], ignore_git_paths=False)
+    try:
+        verifier = verifying.Config().use_elliptic_key_verifier(public_key=public_key)
+    except (ValueError, TypeError) as error:
+        raise _unusable(public_key, error) from error
+    try:
+        verifier.set_hashing_config(every).verify(path, target)
+    except Exception as error:  # whatever the library raises, it does not verify
+        hint = "ask its owner for the key and the bytes again; do not use what is here"
+        what = f"the signature does not verify: {error or type(error).__name__}"
+        raise IntegrityError("REG-573", what, where=str(path), hint=hint) from error
+
+
+def sign_head(ledger: Ledger, private_key: Path, out: Path) -> Head:
+    """Write down where the log ends now, and sign that; a later loss or edit shows against it."""
+    if out.exists():
+        raise Conflict("REG-600", "a file is there already", where=str(out), hint="name another")
+    head = ledger.head()
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    write_text(out, json.dumps({"format": 1, "head": str(head), "at": at}) + "\n")
+    sign(out, private_key)
+    return head
+
+
+def verify_head(ledger: Ledger, public_key: Path, path: Path) -> Head:
+    """Refuse a signed head that does not verify, or that the log no longer holds."""
+    verify_signature(path, public_key)
+    try:
+        head = Head.parse(json.loads(path.read_bytes())["head"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError("REG-220", f"this is no signed head: {error}", where=str(path)) from error
+    found = queries.events(ledger, after=head.sequence - 1, limit=1) if head.sequence else ()
+    if head.sequence and (not found or found[0].hash != head.hash):
+        what = f"the log once ended at {head}, and no longer holds that event"
+        hint = "find out who edited the database; `reg log verify` shows where"
+        raise IntegrityError("REG-522", what, where=ledger.where, hint=hint)
+    return head
+
+
+def _must_exist(*paths: Path) -> None:
+    for path in paths:
+        if not path.exists():
+            raise NotFound("REG-301", "nothing is there", where=str(path))
+
+
+def _unusable(key: Path, error: Exception) -> UsageError:
+    hint = "openssl ecparam -name prime256v1 -genkey -noout makes a private key"
+    return UsageError("REG-270", f"this key cannot be used: {error}", where=str(key), hint=hint)
