@@ -81,13 +81,16 @@ def _coarse_degrees(degrees: Tensor, factor: int) -> Tensor:
 
 
 def crop(batch: Batch, rows: slice, columns: slice) -> Batch:
-    """A tile of a batch whose inputs and targets lie on one grid."""
+    """A tile of a batch, in cells of the target grid; coarser inputs are cut over its area."""
     view = View.of(batch)
-    many = [field.name for field in fields(View) if field.name not in ("lead_hours", "time")]
-    cut: dict[str, Any] = {
-        name: None if getattr(view, name) is None else getattr(view, name)[..., rows, columns]
-        for name in many
-    }
+    factor = view.lat.shape[-2] // view.inputs.shape[-2]
+    coarse = (..., *(slice(s.start // factor, -(-s.stop // factor)) for s in (rows, columns)))
+    fine = (..., rows, columns)
+    cut: dict[str, Any] = {}
+    for name in ("inputs", "input_mask", "static", "target", "target_mask", "lat", "lon"):
+        field = getattr(view, name)
+        if field is not None:
+            cut[name] = field[coarse if name.startswith("input") else fine]
     return replace(view, **cut)
 
 

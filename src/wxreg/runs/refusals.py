@@ -39,7 +39,6 @@ def refuse_sampling(plan: SamplePlan) -> None:
             f"sampling.missing {sampling.missing}",
             "keep refuse, and ask for times whose inputs are there",
         ),
-        (sampling.tile is not None, "sampling.tile", "sample the whole domain"),
         (bool(plan.post), "post", "apply the steps to the forecast afterwards"),
     ):
         if asked:

@@ -31,11 +31,14 @@ from wxreg.runs.blueprints import plan_statistics, untrained_blueprint
 from wxreg.runs.checkpoints import open_checkpoint
 from wxreg.runs.devices import choose_accelerator, deterministic
 from wxreg.runs.environment import conditions
+from wxreg.runs.locking import plan_lock
 from wxreg.runs.progress import Bar
 from wxreg.runs.recording import Run, recorded
 from wxreg.runs.refusals import refuse_sampling
 from wxreg.runs.starts import chosen_windows
 from wxreg.runs.stores import loader_settings, ready_stores
+from wxreg.runs.tiles import sample_in_tiles
+from wxreg.runs.unfinished import is_unfinished, take_over
 from wxreg.specs.plan import SamplePlan
 
 
@@ -109,6 +112,7 @@ def sample(
     details = {"model": plan.about.model, "data": plan.inputs.dataset, "scale": plan.about.scale}
     where = conditions(accelerator, member_batch=plan.sampling.member_batch)
     with (
+        plan_lock(library.root, plan.digest(), wait=False),
         deterministic(True),
         recorded(library.root, ledger, plan, where, parents, details) as run,
     ):
@@ -156,7 +160,7 @@ def _target(library: Library, plan: SamplePlan, options: SampleOptions) -> Path 
     path = (
         inside(library.root, options.out, "--out") if not options.out.is_absolute() else options.out
     )
-    if path.exists():
+    if path.exists() and not is_unfinished(path, plan.digest()):
         raise Conflict(
             "REG-600", "a forecast is there already", where=str(path), hint="name another"
         )
@@ -221,12 +225,17 @@ def _write(
     forecaster = weights.forecaster.to(accelerator).eval()
     bar = Bar(f"sample {plan.about.model}", len(windows), quiet=options.quiet)
     try:
-        with ForecastWriter(path, layout, _claim(run, plan, weights)) as writer:
+        claim = _claim(run, plan, weights)
+        take_over(path, run.layout.forecast(run.id).parent, claim)
+        with ForecastWriter(path, layout, claim) as writer:
             for number, window in enumerate(windows):
                 batch = source.batch(np.asarray([window])).to(accelerator)
+                init = int(source.windows.init[window])
                 for first in range(0, layout.members, layout.member_block):
+                    if writer.done(init, first):
+                        continue
                     block = member_block(forecaster, batch, plan, first)
-                    writer.write(int(source.windows.init[window]), first, block)
+                    writer.write(init, first, block)
                 bar.at(number + 1)
             return writer.finish()
     finally:
@@ -242,10 +251,16 @@ def member_block(
     many members were asked for; what is too much is left out.
     """
     size = plan.sampling.member_batch
-    noise = MemberNoise(plan.seed, batch.time.tolist(), size, first)
+
+    def noise() -> MemberNoise:
+        return MemberNoise(plan.seed, batch.time.tolist(), size, first)
+
     torch.manual_seed(plan.seed)
     with torch.inference_mode():
-        made = _forecasts(forecaster, batch, plan, size, noise)
+        if plan.sampling.tile is not None:
+            made = sample_in_tiles(forecaster, batch, plan, noise)
+        else:
+            made = _forecasts(forecaster, batch, plan, size, noise())
     wanted = min(size, plan.sampling.members - first)
     return np.ascontiguousarray(made[0, :wanted].float().cpu().numpy())
 
@@ -255,10 +270,16 @@ def _forecasts(
 ) -> torch.Tensor:
     """All asked leads ``(B, M, L, D, Y, X)``, step by step where the model rolls out."""
     if plan.lead.mode != "rollout":
-        return forecaster.sample(batch, members, noise)
+        made = forecaster.sample(batch, members, noise)
+        return made[:, :, _asked(plan)] if made.shape[2] != len(plan.leads) else made
     wanted = {plan.lead.step.steps_in(lead) for lead in plan.leads}
     steps = roll_out(forecaster, batch, members, noise, max(wanted))
     return torch.stack([made for step, made in enumerate(steps, 1) if step in wanted], dim=2)
+
+
+def _asked(plan: SamplePlan) -> list[int]:
+    """Which of the leads that a joint model always makes were asked for."""
+    return [plan.lead.trained.index(lead) for lead in plan.leads]
 
 
 def _seal(run: Run, path: Path, root: str, plan: SamplePlan, weights: Weights, inits: int) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from wxreg.artifacts.layout import Layout
 from wxreg.data.samples import LoaderSettings, View
-from wxreg.data.tiles import Tile
 from wxreg.leadtime import Duration
 from wxreg.library.loading import Library
 from wxreg.runs.preparing import prepared_store
@@ -41,11 +40,4 @@ def loader_settings(
         one_lead=one_lead,
         periods=periods,
         truth=truth,
-        tile=_tile(plan),
     )
-
-
-def _tile(plan: TrainPlan | SamplePlan) -> Tile | None:
-    """The random crops that are trained on; forecasts are read whole."""
-    size = plan.training.tile if isinstance(plan, TrainPlan) else None
-    return None if size is None else Tile(size)
