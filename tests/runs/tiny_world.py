@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import yaml
-from small_workspace import make_workspace
 
+from small_workspace import make_workspace
 from wxreg.artifacts.digests import tree_digest
 from wxreg.ids import DataRef
 from wxreg.ledger.store import Ledger

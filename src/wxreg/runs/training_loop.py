@@ -19,7 +19,7 @@ import torch
 
 from wxreg.artifacts.sealing import storage_errors
 from wxreg.data.batches import WindowBatch, WindowLoader
-from wxreg.errors import ExternalError
+from wxreg.errors import ExternalError, RegError
 from wxreg.runs.checkpoints import save_checkpoint
 from wxreg.runs.progress import Bar
 from wxreg.runs.resume import Best, save_point
@@ -64,11 +64,24 @@ class Steps(torch.utils.data.IterableDataset[WindowBatch]):
         parts = self._per_epoch * self._accumulate
         cursor = within * self._accumulate
         while True:
-            for number, batch in enumerate(self._loader.at(epoch, cursor), start=cursor):
-                if number >= parts:
-                    break
-                yield batch
+            number = cursor
+            try:
+                for number, batch in enumerate(self._loader.at(epoch, cursor), start=cursor):
+                    if number >= parts:
+                        break
+                    yield batch
+                    number += 1
+            except RegError as error:
+                raise _in_batch(error, epoch, number) from error
             epoch, cursor = epoch + 1, 0
+
+
+def _in_batch(error: RegError, epoch: int, number: int) -> RegError:
+    """The same error, saying also which batch could not be read."""
+    message = f"epoch {epoch + 1}, batch {number}: {error.message}"
+    kept = "the last resume point is kept"
+    hint = f"{error.hint}; {kept}" if error.hint else kept
+    return type(error)(error.code, message, where=error.where, hint=hint)
 
 
 class Between(lightning.Callback):
