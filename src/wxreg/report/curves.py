@@ -49,7 +49,7 @@ def skill_by_lead(scores: ScoresFile, lexicon: Lexicon, metric: str) -> Any | No
     names = list(dict.fromkeys((row.variable, row.level) for row in rows))
     if not names:
         return None
-    baselines = sorted({str(row.baseline) for row in rows})
+    baselines = list(scores.baselines())
     figure, axes = _panels(len(names))
     for axis, (variable, level) in zip(axes, names, strict=True):
         axis.axhline(0, color="0.4", linewidth=1)
@@ -189,7 +189,7 @@ def _line(
         axis.errorbar(hours + _SIDE * place, value, np.maximum(reach, 0), fmt="o", color=colour,
                       label=label, capsize=4)  # fmt: skip
         axis.set_xticks(hours)
-        axis.set_xlim(hours[0] - 4 * _SIDE, max(axis.get_xlim()[1], hours[0] + 4 * _SIDE))
+        axis.set_xlim(hours[0] - 4 * _SIDE, hours[0] + _SIDE * (place + 4))
         return
     axis.plot(hours, value, style, marker="o", markersize=4, color=colour, label=label)
     axis.fill_between(hours, low, high, color=colour, alpha=0.18, linewidth=0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from wxreg.runs.baselines import BaselineForecasts
 from wxreg.runs.environment import conditions
 from wxreg.runs.evaluating_checks import check_evaluation, mask_variables, needed_variables
 from wxreg.runs.evaluating_fields import Field, ForecastFields, TruthFields
+from wxreg.runs.evaluating_tally import Tally, forget_tally, keep_tally, kept_tally
 from wxreg.runs.progress import Bar
 from wxreg.runs.recording import Run, recorded
 from wxreg.runs.scoring import Scoring
@@ -27,13 +29,13 @@ from wxreg.runs.scoring_keys import MODEL, StateKey, hour_bin, season_bin
 from wxreg.runs.scoring_rows import Table, lead_text, rows_of, skipped
 from wxreg.runs.scoring_statistics import Domain
 from wxreg.runs.stores import ready_stores
-from wxreg.scores.states import State
 from wxreg.specs.architecture import ARCHITECTURES, SCORES_SEMANTICS
 from wxreg.specs.base import FrozenDict
 from wxreg.specs.plan import EvaluatePlan, Provenance, SamplePlan, StorePlan
 from wxreg.specs.protocol import Protocol
 
 _DAY = 86_400
+_KEEP_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -59,21 +61,6 @@ class Evaluated:
     """As ``reg evaluate --json`` prints it."""
 
 
-@dataclass
-class Tally:
-    """States so far, and the times that could not be scored."""
-
-    states: dict[StateKey, State] = field(default_factory=dict)
-    pairs: int = 0
-    missing: list[str] = field(default_factory=list)
-    """Valid times without truth."""
-    without_baseline: dict[str, int] = field(default_factory=dict)
-
-    def add(self, key: StateKey, state: State) -> None:
-        """Merge one state in."""
-        self.states[key] = self.states.get(key, State()).merge(state)
-
-
 def evaluate(library: Library, ledger: Ledger, asked: Evaluation) -> Evaluated:
     """Score a forecast and its baselines on the same fields, and record it."""
     (store,) = ready_stores(library, asked.truth)
@@ -88,10 +75,13 @@ def evaluate(library: Library, ledger: Ledger, asked: Evaluation) -> Evaluated:
     details = {"model": plan.about.model, "data": asked.truth.dataset, "scale": plan.about.scale,
                "protocol": asked.protocol.id}  # fmt: skip
     with recorded(library.root, ledger, plan, conditions("cpu"), parents, details) as run:
-        tally = tallied(scoring, forecast, truth, baselines, quiet=asked.quiet)
+        keep = Layout(library.root).cache / "evaluating" / plan.digest()
+        tally = tallied(scoring, forecast, truth, baselines, quiet=asked.quiet, keep=keep)
         members = {MODEL: forecast.members, **{one.name: 1 for one in baselines}}
         table = rows_of(scoring, tally.states, members, forecast.leads)
-        return _written(run, asked, forecast, tally, table)
+        written = _written(run, asked, forecast, tally, table)
+        forget_tally(keep)
+        return written
 
 
 def scoring_for(
@@ -143,14 +133,25 @@ def tallied(
     inits: Sequence[int] | None = None,
     *,
     quiet: bool = True,
+    keep: Path | None = None,
 ) -> Tally:
-    """The states of some inits (their positions; all by default), one field at a time."""
-    tally = Tally(without_baseline={one.name: 0 for one in baselines})
+    """The states of some inits (their positions; all by default), one field at a time.
+
+    With ``keep`` what is done is kept there from time to time, and taken up again.
+    """
+    kept = None if keep is None else kept_tally(keep)
+    tally = kept or Tally(without_baseline={one.name: 0 for one in baselines})
     positions = range(len(forecast.inits)) if inits is None else inits
+    since = time.monotonic()
     bar = Bar(f"evaluate {forecast.path.name}", len(positions), quiet=quiet)
     try:
         for done, position in enumerate(positions, start=1):
-            _score_init(tally, scoring, forecast, truth, baselines, position)
+            if done > tally.done:
+                _score_init(tally, scoring, forecast, truth, baselines, position)
+                tally.done = done
+            if keep is not None and time.monotonic() - since > _KEEP_SECONDS:
+                keep_tally(keep, tally)
+                since = time.monotonic()
             bar.at(done)
     finally:
         bar.close()
