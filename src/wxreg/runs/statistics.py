@@ -14,8 +14,7 @@ from wxreg.artifacts.sealing import write_text
 from wxreg.data.prepare import Progress
 from wxreg.data.statistics import DEFAULT_QUANTILES, StatisticsPlan, compute
 from wxreg.data.statistics_checks import verify
-from wxreg.data.stores import open_store
-from wxreg.errors import NotFound
+from wxreg.errors import NotFound, RegError
 from wxreg.findings import Finding
 from wxreg.ids import DataRef
 from wxreg.leadtime import Duration
@@ -37,15 +36,29 @@ def compute_statistics(
     workers: int = 2,
     progress: Progress | None = None,
 ) -> tuple[Path, Statistics]:
-    """Compute the statistics of one view and write them into the catalog."""
+    """Compute the statistics of one view and write them into the catalog.
+
+    A file that has the same numbers already stays as it is.
+    """
     plan = _plan(library, ref, view, name or view, steps, quantiles=quantiles)
     made = compute(plan, workers, progress)
     path = library.statistics_path(ref, plan.id)
+    if _digest_of(library, ref, plan.id) == made.digest():
+        return path, made
     body = json.loads(made.model_dump_json(exclude_defaults=True))
     text = yaml.safe_dump({"spec": 1, **body}, sort_keys=False, allow_unicode=True, width=100)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, _SCHEMA + text)
     return path, made
+
+
+def _digest_of(library: Library, ref: DataRef, name: str) -> str | None:
+    """The digest of a statistics file; none where it is not there, or damaged."""
+    try:
+        known = Library(library.root).statistics(ref, name)
+    except RegError:
+        return None
+    return known.digest() if known else None
 
 
 def verify_statistics(library: Library, ref: DataRef, name: str, view: str) -> list[Finding]:
@@ -74,7 +87,6 @@ def _plan(
     recipe = prepare_plan(library, layout, ref, view)
     store = prepared(recipe, lambda: fetched_version(library, layout, ref))
     lexicon = library.lexicon()
-    held = open_store(store).data_vars
     described = library.description(ref.dataset).views.get(view)
     cadence = described.cadence if described and described.cadence else version.time.cadence
     return StatisticsPlan(
@@ -83,7 +95,7 @@ def _plan(
         source_digest=version.content,
         store=store,
         splits=version.splits,
-        variables=tuple(lexicon[str(variable)] for variable in held if str(variable) in lexicon),
+        variables=tuple(lexicon[variable] for variable in recipe.variables),
         steps=steps or (cadence,),
         quantiles=DEFAULT_QUANTILES if quantiles else (),
         code=__version__,
