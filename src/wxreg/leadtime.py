@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import total_ordering
+from itertools import pairwise
 from typing import Annotated, Final
 
 from pydantic import GetPydanticSchema
@@ -105,7 +106,7 @@ def _parse_part(part: str) -> tuple[Duration, ...]:
 def print_leads(leads: tuple[Duration, ...]) -> str:
     """The shortest text that :func:`parse_leads` reads back as ``leads``."""
     if len(leads) > 2:
-        gaps = {b.seconds - a.seconds for a, b in zip(leads, leads[1:], strict=False)}
+        gaps = {b.seconds - a.seconds for a, b in pairwise(leads)}
         if len(gaps) == 1:
             return f"{leads[0]}..{leads[-1]}/{Duration(gaps.pop())}"
     return ",".join(map(str, leads))
