@@ -24,9 +24,11 @@ def lineage_findings(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _circles(edges: tuple[Edge, ...]) -> Iterator[Finding]:
+    parents = {edge.parent for edge in edges}
     graph: dict[str, set[str]] = {}
     for edge in edges:
-        graph.setdefault(edge.child, set()).add(edge.parent)
+        if edge.child in parents:  # what nothing was made from is in no circle
+            graph.setdefault(edge.child, set()).add(edge.parent)
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

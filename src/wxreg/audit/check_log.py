@@ -22,10 +22,10 @@ def log_findings(inventory: Inventory) -> Iterator[Finding]:
         yield from verify(inventory.ledger, _sealed_heads(inventory)).findings
         return
     head = Head()
-    for event in queries.events(inventory.ledger):
-        if (event.sequence, event.prev) != (head.sequence + 1, head.hash):
-            yield broken(event.sequence, f"it does not follow event {head.sequence}")
-        head = Head(event.sequence, event.hash)
+    for sequence, prev, hash in queries.links(inventory.ledger):
+        if (sequence, prev) != (head.sequence + 1, head.hash):
+            yield broken(sequence, f"it does not follow event {head.sequence}")
+        head = Head(sequence, hash)
 
 
 def _sealed_heads(inventory: Inventory) -> Iterator[Head]:
