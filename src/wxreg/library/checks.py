@@ -11,7 +11,7 @@ from wxreg.findings import Finding
 from wxreg.ids import DataRef
 from wxreg.library.faults import as_findings
 from wxreg.library.loading import Library
-from wxreg.specs.architecture import ARCHITECTURES, LOSSES
+from wxreg.specs.architecture import ARCHITECTURES, LOSSES, OWN_TERMS
 from wxreg.specs.card import Card
 from wxreg.specs.dataset import Description, Version
 from wxreg.specs.experiment import Experiment
@@ -155,7 +155,8 @@ def _model(library: Library, name: str, scale: str | None) -> Iterator[Finding]:
     model = library.model(name, scale)
     ARCHITECTURES.find(model.architecture.name)
     for term in model.training.loss if model.training.kind == "gradient" else ():
-        LOSSES.find(term.name)
+        if term.name not in OWN_TERMS:
+            LOSSES.find(term.name)
     lexicon = library.lexicon()
     for side in (model.inputs, model.targets):
         library.description(side.dataset)

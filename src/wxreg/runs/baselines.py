@@ -63,7 +63,7 @@ def baseline_plan(library: Library, plan: SamplePlan, name: str) -> SamplePlan:
     joint = plan.lead.model_copy(update={"mode": "joint", "trained": plan.leads})
     single = plan.sampling.model_copy(
         update={"members": 1, "member_batch": 1, "strategy": "deterministic",
-                "sampler": FrozenDict()}
+                "sampler": FrozenDict(), "tile": None, "overlap": 0}
     )  # fmt: skip
     return plan.model_copy(
         update={"checkpoint": None, "selection": None, "architecture": entry.architecture,

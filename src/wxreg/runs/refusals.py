@@ -30,8 +30,8 @@ def refuse_sampling(plan: SamplePlan) -> None:
     for asked, setting, hint in (
         (sampling.compile, "sampling.compile", "leave it false"),
         (
-            sampling.strategy in ("perturbed-inputs", "checkpoints"),
-            f"sampling.strategy {sampling.strategy}",
+            sampling.strategy == "perturbed-inputs",
+            "sampling.strategy perturbed-inputs",
             "choose generative, dropout or variational, as the architecture offers",
         ),
         (

@@ -99,7 +99,8 @@ def _sample_again(
     quiet: bool,
 ) -> Reproduction:
     checkpoint = checkpoint_of_digest(library, ledger, plan.checkpoint) if plan.checkpoint else None
-    weights = load_weights_of(library, plan, checkpoint, None)
+    members = tuple(checkpoint_of_digest(library, ledger, one) for one in plan.ensemble)
+    weights = load_weights_of(library, plan, checkpoint, None, members)
     options = SampleOptions(accelerator=str(then.get("device", "auto")), quiet=quiet)
     old = Path(str(record.outcome["path"]))
     inits = tuple(sorted({entry.init for entry in read_index(old)}))

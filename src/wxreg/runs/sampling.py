@@ -28,6 +28,7 @@ from wxreg.models.noise import MemberNoise
 from wxreg.models.precision import deviation, with_precision
 from wxreg.models.rollout import roll_out
 from wxreg.runs.blueprints import plan_statistics, untrained_blueprint
+from wxreg.runs.checkpoint_ensembles import open_ensemble
 from wxreg.runs.checkpoints import open_checkpoint
 from wxreg.runs.devices import choose_accelerator, deterministic
 from wxreg.runs.environment import conditions
@@ -73,7 +74,11 @@ class Weights:
 
 
 def load_weights_of(
-    library: Library, plan: SamplePlan, checkpoint: Path | None, training_run: str | None
+    library: Library,
+    plan: SamplePlan,
+    checkpoint: Path | None,
+    training_run: str | None,
+    members: tuple[Path, ...] = (),
 ) -> Weights:
     """Open the checkpoint of a plan, or build the system that needs none."""
     if checkpoint is None:
@@ -84,6 +89,8 @@ def load_weights_of(
         return Weights(build(blueprint, seed=plan.seed).eval(), None)
     sampler = dict(plan.sampling.sampler) or None
     loaded = open_checkpoint(checkpoint, sampler, plan.checkpoint)
+    if members:
+        return Weights(open_ensemble(plan, members), loaded.sha256, training_run)
     return Weights(loaded.forecaster, loaded.sha256, training_run)
 
 
@@ -109,6 +116,7 @@ def sample(
     parents = {plan.inputs.content: "inputs"}
     if weights.checkpoint:
         parents[weights.checkpoint] = "checkpoint"
+    parents |= dict.fromkeys(plan.ensemble, "checkpoint")
     details = {"model": plan.about.model, "data": plan.inputs.dataset, "scale": plan.about.scale}
     where = conditions(accelerator, member_batch=plan.sampling.member_batch)
     with (

@@ -13,6 +13,7 @@ from wxreg.library.loading import Library
 from wxreg.resolve.request import Request
 from wxreg.resolve.resolver import Draft, resolve
 from wxreg.runs.cases import case_times
+from wxreg.runs.checkpoint_ensembles import member_checkpoints
 from wxreg.runs.finding import trained_checkpoint
 from wxreg.runs.sampling import Sampled, SampleOptions, load_weights_of, sample
 from wxreg.specs.plan import SamplePlan
@@ -39,8 +40,12 @@ def sample_request(
     if plan.selection is not None:
         run, checkpoint = trained_checkpoint(library, ledger, plan.selection, plan.about.model)
         plan = plan.model_copy(update={"checkpoint": file_digest(checkpoint), "selection": None})
+    members: tuple[Path, ...] = ()
+    if plan.sampling.strategy == "checkpoints" and checkpoint is not None:
+        members = member_checkpoints(checkpoint.parent, plan)
+        plan = plan.model_copy(update={"ensemble": tuple(file_digest(one) for one in members)})
     cases = case_times(library, plan)
-    weights = load_weights_of(library, plan, checkpoint, run)
+    weights = load_weights_of(library, plan, checkpoint, run, members)
     options = SampleOptions(None if netcdf else out, accelerator, quiet)
     sampled = sample(library, ledger, plan, weights, options, cases)
     if not netcdf:

@@ -20,6 +20,7 @@ from wxreg.library.loading import Library
 from wxreg.models.building import build
 from wxreg.models.forecaster import Blueprint, Forecaster
 from wxreg.runs.blueprints import plan_statistics, train_blueprint
+from wxreg.runs.checkpoint_ensembles import SOUP, make_soup
 from wxreg.runs.devices import choose_accelerator, deterministic
 from wxreg.runs.environment import conditions
 from wxreg.runs.fitting import fit_once
@@ -118,7 +119,9 @@ def train(library: Library, ledger: Ledger, plan: TrainPlan, options: TrainOptio
                 start = _started(plan, blueprint, teacher)
                 _fit_from(plan, start, paths, point, run.folder, options, accelerator)
                 best = read_point(Files(run.folder).resume / FILE, plan.digest()).best
-                metrics = {"validation": best.value, "best_step": best.step}
+                metrics: dict[str, Any] = {"validation": best.value, "best_step": best.step}
+                if plan.training.select == SOUP:
+                    metrics["soup_of_epochs"] = _soup(plan, start, paths, run.folder)
                 return _sealed(library, run, plan, metrics)
 
 
@@ -154,6 +157,15 @@ def _started(plan: TrainPlan, blueprint: Blueprint, teacher: Teacher | None) -> 
     if teacher is not None:
         teacher.teach(forecaster)
     return forecaster
+
+
+def _soup(
+    plan: TrainPlan, forecaster: Forecaster, paths: tuple[Path, ...], folder: Path
+) -> tuple[int, ...]:
+    """Average the epochs that lower the validation loss; which those are."""
+    inputs, targets = paths
+    loaders = Loaders.open(plan, (inputs, targets), world=1, workers=0)
+    return make_soup(plan, forecaster.cpu(), loaders.validation, folder / "checkpoints")
 
 
 def _fitted(

@@ -137,7 +137,8 @@ class Training(Spec):
     validate_every: Annotated[int, Field(ge=1)] | None = None
     """Optimizer steps between validations; an epoch if not given."""
     validation_batches: Annotated[int, Field(ge=1)] | None = None
-    select: Literal["best", "last"] = "best"
+    select: Literal["best", "last", "soup"] = "best"
+    """Which checkpoint is meant; a soup averages the epochs that lower the validation loss."""
     weights: Literal["raw", "ema"] = "raw"
     """Which weights the checkpoint holds."""
     keep: Annotated[int, Field(ge=1)] = 1

@@ -127,6 +127,8 @@ class SamplePlan(Plan):
     checkpoint: Sha256 | None = None
     selection: Selection | None = None
     """Takes the place of the checkpoint until it exists."""
+    ensemble: tuple[Sha256, ...] = ()
+    """The checkpoints of a checkpoint ensemble, in the order of its members."""
     architecture: ArchitectureRef | None = None
     """The system itself, where it needs no training and so has no checkpoint."""
     inputs: StorePlan

@@ -1,0 +1,89 @@
+"""Every entry of the registry resolves, and builds to the size that it declares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wxreg.leadtime import Duration
+from wxreg.library.loading import Library
+from wxreg.models.building import count_parameters
+from wxreg.models.forecaster import Blueprint, ChannelStatistics, LossTerm
+from wxreg.resolve.request import Request
+from wxreg.resolve.resolver import Draft, Resolved, matched, resolve
+from wxreg.runs.blueprints import channels_of
+from wxreg.specs.plan import SamplePlan, TrainPlan
+
+LIBRARY = Library(Path(__file__).parents[2])
+ENTRIES = LIBRARY.ids("model")
+SCALES = [(name, scale) for name in ENTRIES for scale in LIBRARY.scales(name)]
+FINE = 128
+FACTORS = {("era5", "conus404"): 8, ("conus404", "conus404"): 4}
+
+
+def paper_blueprint(name: str, scale: str) -> Blueprint:
+    """What an entry builds at a scale, on a small grid with plain statistics."""
+    match = matched(LIBRARY, Request(model=name, scale=scale))
+    model = match.model
+    inputs, targets = (match.channels(hold.side) for hold in match.holds)
+    downscales = model.inputs.view != model.targets.view or model.task == "downscale"
+    factor = FACTORS[match.inputs.ref.dataset, match.targets.ref.dataset] if downscales else 1
+    step = str(model.lead.step if model.lead.step.seconds else Duration(0))
+    plain = ChannelStatistics(0.0, 1.0, tendency_std={step: 1.0})
+    return Blueprint(
+        architecture=model.architecture.name,
+        settings=dict(model.architecture.settings),
+        inputs=channels_of(inputs),
+        statics=channels_of(model.inputs.statics),
+        targets=channels_of(targets),
+        history=len(model.inputs.history),
+        leads=len(model.lead.trained) if model.lead.mode == "joint" else 1,
+        step=step,
+        input_shape=(FINE // factor, FINE // factor),
+        target_shape=(FINE, FINE),
+        statistics={c: plain for c in (*inputs, *targets, *model.inputs.statics)},
+        losses=tuple(
+            LossTerm(term.name, term.weight, dict(term.settings)) for term in model.training.loss
+        )
+        if model.training.kind == "gradient"
+        else (),
+    )
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_an_entry_resolves_on_the_embedded_data(name: str) -> None:
+    model = LIBRARY.model(name, "mini")
+    task = "sample" if model.training.kind == "none" else "train"
+    found = resolve(LIBRARY, Request(model=name, task=task))
+    assert isinstance(found, Resolved)
+    assert isinstance(found.plan, SamplePlan if task == "sample" else TrainPlan)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_full_scale_is_a_draft_that_says_how_to_make_it_a_plan(name: str) -> None:
+    model = LIBRARY.model(name, "full")
+    task = "sample" if model.training.kind == "none" else "train"
+    found = resolve(LIBRARY, Request(model=name, task=task, scale="full"))
+    assert isinstance(found, Draft)
+    assert any(command.startswith("reg data prepare") for command in found.commands)
+
+
+@pytest.mark.parametrize(("name", "scale"), SCALES)
+def test_an_entry_builds_to_the_size_that_it_declares(name: str, scale: str) -> None:
+    declared = LIBRARY.model(name, scale).resources.parameters
+    assert count_parameters(paper_blueprint(name, scale)) == declared
+
+
+def test_a_student_names_the_training_of_its_teacher() -> None:
+    student = resolve(LIBRARY, Request(model="corrdiff-fast-era5-v1"))
+    teacher = resolve(LIBRARY, Request(model="corrdiff-era5-v1"))
+    assert isinstance(student, Resolved) and isinstance(teacher, Resolved)
+    assert isinstance(student.plan, TrainPlan) and student.plan.teacher is not None
+    assert student.plan.teacher.train_plan == teacher.plan.digest()
+
+
+def test_another_seed_of_the_teacher_is_another_student() -> None:
+    plans = [resolve(LIBRARY, Request(model="corrdiff-fast-era5-v1", seed=s)) for s in (0, 1)]
+    digests = {found.plan.digest() for found in plans if isinstance(found, Resolved)}
+    assert len(digests) == 2
