@@ -30,7 +30,8 @@ from wxreg.runs.scoring_files import (
 )
 from wxreg.runs.scoring_keys import MODEL, StateKey, hour_bin, season_bin
 from wxreg.runs.scoring_listing import require_alike
-from wxreg.runs.scoring_rows import Draws, Table, rows_of, skill_draws
+from wxreg.runs.scoring_rows import Table, rows_of, skill_draws
+from wxreg.runs.scoring_series import Draws
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.states import merge_all
 from wxreg.specs.protocol import Bootstrap

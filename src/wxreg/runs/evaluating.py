@@ -26,7 +26,8 @@ from wxreg.runs.recording import Run, recorded
 from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_files import table_json, write_scores
 from wxreg.runs.scoring_keys import MODEL, StateKey, hour_bin, season_bin
-from wxreg.runs.scoring_rows import Table, lead_text, rows_of, skipped
+from wxreg.runs.scoring_rows import Table, lead_text, rows_of
+from wxreg.runs.scoring_series import skipped
 from wxreg.runs.scoring_statistics import Domain
 from wxreg.runs.stores import ready_stores
 from wxreg.specs.architecture import ARCHITECTURES, SCORES_SEMANTICS

@@ -11,7 +11,7 @@ import xarray as xr
 from wxreg.errors import Incompatible, RegError
 from wxreg.ids import near_names
 from wxreg.runs.evaluating_fields import ForecastFields
-from wxreg.runs.scoring_rows import skipped
+from wxreg.runs.scoring_series import skipped
 from wxreg.runs.scoring_statistics import COMPUTED, constraint_of
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.events import Event

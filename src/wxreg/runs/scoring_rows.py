@@ -1,34 +1,29 @@
-"""From the states of an evaluation to rows: values, confidence bounds and skill.
-
-Init times of one block (a day) resemble each other, so whole blocks are drawn: every draw
-counts how often each block comes up, and draw 0 is the data themselves, once each.  Model
-and baselines share the draws, which makes their differences paired.
-"""
+"""From the states of an evaluation to rows: values, confidence bounds and skill."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from wxreg.runs.scoring import POINTWISE, Scoring
-from wxreg.runs.scoring_keys import MODEL, StateKey
-from wxreg.scores.catalogue import METRICS, Better, Metric
-from wxreg.scores.metrics import finish
+from wxreg.leadtime import Duration
+from wxreg.runs.scoring import Scoring
+from wxreg.runs.scoring_keys import MODEL
+from wxreg.runs.scoring_series import (
+    Draws,
+    Floats,
+    Place,
+    Series,
+    SeriesReader,
+    States,
+    places_of,
+)
+from wxreg.scores.catalogue import Better, Metric
 from wxreg.scores.significance import skill
-from wxreg.scores.states import State
-from wxreg.specs.protocol import Bootstrap, MetricRef
 
-Floats = NDArray[np.float64]
-States = Mapping[StateKey, State]
-
-_AT_ONCE: Final = {*POINTWISE, "fss", "event"}
-"""Statistics whose finishing step takes every draw together."""
 _PERFECT: Final[dict[Better, float]] = {"lower": 0.0, "higher": 1.0, "one": 0.0, "zero": 0.0}
-_COUNTS: Final = ("count", "fields", "tested")
 
 
 @dataclass(frozen=True)
@@ -81,52 +76,25 @@ class Table:
     """The rows of each baseline itself."""
 
 
-@dataclass(frozen=True)
-class _Series:
-    """One metric of one source, in one bin and lead: values of every draw."""
-
-    draws: Floats
-    """``(1 + draws, *axes)``."""
-    count: int
-
-
-@dataclass(frozen=True)
-class _Place:
-    """What one series of values is of."""
-
-    metric: MetricRef
-    name: str
-    lead: int | None
-    bin: str
-    mean: bool = False
-    """Whether the mean over the thresholds is meant (of CSI: CSI-M)."""
-
-    @property
-    def known(self) -> Metric:
-        return METRICS[self.metric.id]
-
-
 def rows_of(
     scoring: Scoring, states: States, members: Mapping[str, int], leads: tuple[int, ...]
 ) -> Table:
     """The rows of the model and of every baseline; ``members`` says how many each source has."""
     draws = Draws.of(states, scoring.protocol.bootstrap)
+    reader = SeriesReader(scoring, states, draws)
     scores: list[ScoreRow] = []
     comparisons: list[Comparison] = []
     own: dict[str, list[ScoreRow]] = {name: [] for name in members if name != MODEL}
-    for place in _places(scoring, leads, members[MODEL]):
-        model = _series(scoring, states, draws, MODEL, place)
-        if model is None:
-            continue
+    for place, series in _read(reader, scoring, members, leads):
+        model = series[MODEL]
         scores += _rows(scoring, place, model, members[MODEL], draws.level)
         for name in own:
-            other = _series(scoring, states, draws, name, place)
-            if other is None:
+            if name not in series:
                 continue
-            own[name] += _rows(scoring, place, other, members[name], draws.level)
-            if place.known.better == "none" or other.draws.shape != model.draws.shape:
+            own[name] += _rows(scoring, place, series[name], members[name], draws.level)
+            if place.known.better == "none" or series[name].draws.shape != model.draws.shape:
                 continue
-            pair = (name, model, other)
+            pair = (name, model, series[name])
             scores += _skill_rows(scoring, place, pair, members[MODEL], draws.level)
             comparisons += _comparisons(scoring, place, pair, draws.level)
     return Table(
@@ -134,152 +102,28 @@ def rows_of(
     )
 
 
-@dataclass(frozen=True)
-class Draws:
-    """How often each bootstrap block is counted, draw by draw; draw 0 counts each once."""
+def _read(
+    reader: SeriesReader, scoring: Scoring, members: Mapping[str, int], leads: tuple[int, ...]
+) -> Iterator[tuple[Place, dict[str, Series]]]:
+    """Every place of the protocol, in its order, with the series of each source.
 
-    blocks: tuple[int, ...]
-    counts: Floats
-    level: float
-
-    @classmethod
-    def of(cls, states: Iterable[StateKey], bootstrap: Bootstrap | None) -> Draws:
-        """The draws of a protocol; none but the data with fewer than two blocks."""
-        blocks = tuple(sorted({key.block for key in states}))
-        once = np.ones((1, len(blocks)))
-        if bootstrap is None or len(blocks) < 2:
-            return cls(blocks, once, bootstrap.level if bootstrap else 0.95)
-        shares = np.full(len(blocks), 1 / len(blocks))
-        random = np.random.default_rng(bootstrap.seed)
-        drawn = random.multinomial(len(blocks), shares, size=bootstrap.samples)
-        return cls(blocks, np.concatenate([once, drawn]), bootstrap.level)
-
-    def merged(self, by_block: Mapping[int, State]) -> State:
-        """The merged state of every draw, on a new leading axis; maxima are left out."""
-        at = [number for number, block in enumerate(self.blocks) if block in by_block]
-        parts = [by_block[self.blocks[number]] for number in at]
-        arrays: dict[str, Any] = {}
-        for name in parts[0].arrays:
-            if name not in parts[0].maxima:
-                stack = np.stack([part[name] for part in parts]).astype(float)
-                arrays[name] = np.tensordot(self.counts[:, at], stack, 1)
-        return State(arrays)
+    Places that share a state are read one after the other, so that its draws are made once.
+    """
+    places = list(places_of(scoring, leads, members[MODEL]))
+    found: dict[int, dict[str, Series]] = {}
+    for number in sorted(range(len(places)), key=lambda n: _shared(places[n])):
+        read = {source: reader.read(source, places[number]) for source in members}
+        found[number] = {name: one for name, one in read.items() if one is not None}
+    for number, place in enumerate(places):
+        if MODEL in found[number]:
+            yield place, found[number]
 
 
-def _places(scoring: Scoring, leads: tuple[int, ...], members: int) -> Iterator[_Place]:
-    protocol = scoring.protocol
-    shown: list[int | None] = list(leads) if "lead" in protocol.bins or len(leads) == 1 else []
-    if len(leads) > 1:
-        shown.append(None)
-    times = {"hour": [f"hour-{h:02d}" for h in range(24)],
-             "season": [f"season-{s}" for s in ("DJF", "MAM", "JJA", "SON")]}  # fmt: skip
-    extra = [name for kind in protocol.bins for name in times.get(kind, ())]
-    for metric in protocol.metrics:
-        if skipped(metric, members):
-            continue
-        statistic = METRICS[metric.id].statistic
-        bins = [*scoring.bin_atoms, *extra] if statistic in POINTWISE else ["all", *extra]
-        for name in _names(scoring, metric):
-            for lead in shown:
-                for bin_ in bins:
-                    yield _Place(metric, name, lead, bin_)
-                    if metric.settings.get("mean_of_thresholds"):
-                        yield _Place(metric, name, lead, bin_, mean=True)
+def _shared(place: Place) -> tuple[str, str, int, str]:
+    return place.known.statistic, place.name, -1 if place.lead is None else place.lead, place.bin
 
 
-def skipped(metric: MetricRef, members: int) -> bool:
-    """Whether a metric needs an ensemble and there is one member only."""
-    return members < 2 and "members" in METRICS[metric.id].needs
-
-
-def _names(scoring: Scoring, metric: MetricRef) -> Iterable[str]:
-    """What a metric is computed of: channels, declared events, or constraints."""
-    statistic = METRICS[metric.id].statistic
-    if statistic == "event":
-        return tuple(scoring.events)
-    if statistic == "constraint":
-        return scoring.constraint_ids
-    variables = metric.variables or scoring.protocol.variables
-    needs_threshold = "threshold" in METRICS[metric.id].needs
-    return tuple(
-        channel
-        for channel in scoring.wanted[statistic]
-        if channel.partition("@")[0] in variables
-        and (not needs_threshold or scoring.thresholds(channel))
-    )
-
-
-def _series(
-    scoring: Scoring, states: States, draws: Draws, source: str, place: _Place
-) -> _Series | None:
-    if place.lead is not None or scoring.protocol.pooling == "counts":
-        return _one(scoring, states, draws, source, place, {place.lead} - {None})
-    leads = sorted({key.lead for key in states})
-    each = [_one(scoring, states, draws, source, place, {lead}) for lead in leads]
-    known = [one for one in each if one is not None]
-    if not known:
-        return None
-    mean = np.mean([one.draws for one in known], axis=0)
-    return _Series(mean, sum(one.count for one in known))
-
-
-def _one(
-    scoring: Scoring,
-    states: States,
-    draws: Draws,
-    source: str,
-    place: _Place,
-    leads: set[int | None],
-) -> _Series | None:
-    statistic = place.known.statistic
-    by_block: dict[int, State] = {}
-    for key in _matching(states, source, statistic, place.name):
-        if (leads and key.lead not in leads) or not _in_time(key, place.bin):
-            continue
-        state = _binned(scoring, statistic, states[key], place.bin)
-        by_block[key.block] = by_block.get(key.block, State()).merge(state)
-    if not by_block:
-        return None
-    merged = draws.merged(by_block)
-    values = _finished(place.metric.id, statistic, merged)
-    return _Series(values.mean(-1) if place.mean else values, _count(merged))
-
-
-def _matching(states: States, source: str, statistic: str, name: str) -> list[StateKey]:
-    return [k for k in states if (k.source, k.statistic, k.name) == (source, statistic, name)]
-
-
-def _in_time(key: StateKey, bin_: str) -> bool:
-    if bin_.startswith("hour-"):
-        return key.hour == bin_
-    return not bin_.startswith("season-") or key.season == bin_
-
-
-def _binned(scoring: Scoring, statistic: str, state: State, bin_: str) -> State:
-    """Without the axis of atoms, and without that of members, which are pooled."""
-    if statistic not in POINTWISE:
-        return state
-    pooled = state.pool(scoring.bin_atoms.get(bin_, scoring.bin_atoms["all"]))
-    return pooled.pool(range(len(pooled["weight"]))) if statistic == "members" else pooled
-
-
-def _finished(metric: str, statistic: str, merged: State) -> Floats:
-    if statistic in _AT_ONCE:
-        return finish(metric, merged)
-    count = len(next(iter(merged.arrays.values())))
-    each = [State({n: v[draw] for n, v in merged.arrays.items()}) for draw in range(count)]
-    return np.stack([finish(metric, one) for one in each])
-
-
-def _count(merged: State) -> int:
-    for name in _COUNTS:
-        if name in merged.arrays:
-            return int(merged[name][0].max(initial=0))
-    counts = merged.arrays.get("contingency")
-    return 0 if counts is None else int(counts[0].sum())
-
-
-def _cells(scoring: Scoring, place: _Place, shape: tuple[int, ...]) -> Iterator[Any]:
+def _cells(scoring: Scoring, place: Place, shape: tuple[int, ...]) -> Iterator[Any]:
     """``(index, threshold, scale)`` of every number of a series."""
     per_threshold = "threshold" in place.known.needs and not place.mean
     thresholds = scoring.thresholds(place.name) if per_threshold else ()
@@ -290,7 +134,7 @@ def _cells(scoring: Scoring, place: _Place, shape: tuple[int, ...]) -> Iterator[
         yield index, threshold, scale
 
 
-def _scale(scoring: Scoring, place: _Place, at: int, size: int) -> float | None:
+def _scale(scoring: Scoring, place: Place, at: int, size: int) -> float | None:
     """The window width, the rank, the forecast probability, or the wavelength in kilometres."""
     if place.metric.id == "fss":
         return float(scoring.windows[at])
@@ -302,7 +146,7 @@ def _scale(scoring: Scoring, place: _Place, at: int, size: int) -> float | None:
 
 
 def _rows(
-    scoring: Scoring, place: _Place, series: _Series, members: int, level: float
+    scoring: Scoring, place: Place, series: Series, members: int, level: float
 ) -> list[ScoreRow]:
     rows = []
     for index, threshold, scale in _cells(scoring, place, series.draws.shape[1:]):
@@ -316,7 +160,7 @@ def _rows(
     return rows
 
 
-def _where(place: _Place, threshold: float | None, scale: float | None) -> dict[str, Any]:
+def _where(place: Place, threshold: float | None, scale: float | None) -> dict[str, Any]:
     variable, _, height = place.name.partition("@")
     return {
         "metric": place.metric.id,
@@ -331,16 +175,14 @@ def _where(place: _Place, threshold: float | None, scale: float | None) -> dict[
 
 def lead_text(seconds: int) -> str:
     """A lead as the plans print it."""
-    from wxreg.leadtime import Duration
-
     return str(Duration(seconds))
 
 
-_Pair = tuple[str, _Series, _Series]
+_Pair = tuple[str, Series, Series]
 
 
 def _skill_rows(
-    scoring: Scoring, place: _Place, pair: _Pair, members: int, level: float
+    scoring: Scoring, place: Place, pair: _Pair, members: int, level: float
 ) -> list[ScoreRow]:
     """The model's value with its skill against a baseline; the bounds are of the skill."""
     name, model, other = pair
@@ -368,7 +210,7 @@ def skill_draws(metric: Metric, mine: Floats, theirs: Floats) -> Floats:
     return np.array([skill(a, b, perfect) for a, b in zip(mine, theirs, strict=True)])
 
 
-def _comparisons(scoring: Scoring, place: _Place, pair: _Pair, level: float) -> list[Comparison]:
+def _comparisons(scoring: Scoring, place: Place, pair: _Pair, level: float) -> list[Comparison]:
     name, model, other = pair
     found = []
     for index, threshold, scale in _cells(scoring, place, model.draws.shape[1:]):
