@@ -112,14 +112,14 @@ def edges(ledger: Ledger) -> tuple[Edge, ...]:
     """Every edge of the lineage graph, sorted."""
     table = TABLES["edges"]
     columns = (table.c.parent, table.c.child, table.c.role)
-    return tuple(Edge(*row) for row in _rows(ledger, select(*columns).order_by(*columns)))
+    return tuple(Edge(**row._mapping) for row in _rows(ledger, select(*columns).order_by(*columns)))
 
 
 def events(ledger: Ledger, *, after: int = 0, limit: int | None = None) -> tuple[Event, ...]:
     """The events that follow the one numbered ``after``, in order."""
     table = TABLES["events"]
     query = select(table).where(table.c.sequence > after).order_by(table.c.sequence).limit(limit)
-    return tuple(Event(*row) for row in _rows(ledger, query))
+    return tuple(Event(**row._mapping) for row in _rows(ledger, query))
 
 
 def links(ledger: Ledger) -> tuple[tuple[int, str, str], ...]:
@@ -127,7 +127,7 @@ def links(ledger: Ledger) -> tuple[tuple[int, str, str], ...]:
     table = TABLES["events"]
     columns = (table.c.sequence, table.c.prev, table.c.hash)
     query = select(*columns).order_by(table.c.sequence)
-    return tuple((number, prev, hash) for number, prev, hash in _rows(ledger, query))
+    return tuple((row.sequence, row.prev, row.hash) for row in _rows(ledger, query))
 
 
 def _rows(ledger: Ledger, query: Select[Any]) -> Sequence[Row[Any]]:
@@ -144,6 +144,7 @@ def _run(row: Row[Any]) -> RunRecord:
 
 def _artifact(row: Row[Any]) -> ArtifactRecord:
     # Columns in the order of the table: looking them up by name costs three times as much.
-    sha256, path, kind, bytes_, created, run, mtime_ns, removed, details = row
+    values: Any = row
+    sha256, path, kind, bytes_, created, run, mtime_ns, removed, details = values
     told = json.loads(details) if details != "{}" else {}
     return ArtifactRecord(sha256, kind, path, bytes_, created, run, mtime_ns, removed, told)
