@@ -29,6 +29,7 @@ _COPIED = (
     ".dvcignore",
     ".gitattributes",
     "dvc.yaml",
+    "pipeline/.gitignore",
 )
 _IGNORED = """.reg/
 /data/prepared/
