@@ -159,7 +159,20 @@ class FieldStore:
             fields: Floats = self._arrays[plane.array][plane.among(slice(first, last + 1))]
         except (ValueError, OSError, RuntimeError, KeyError) as error:
             raise self._damaged(self.channels[number], first, last, error) from error
+        self._refuse_vanished(number, first, fields)
         return fields
+
+    def _refuse_vanished(self, number: int, first: int, fields: Floats) -> None:
+        """A chunk that is gone reads as NaN: only fields that are flagged may be all missing."""
+        plane = self._planes[number]
+        missing = self._missing.get(plane.array)
+        if missing is None or plane.level is not None:
+            return
+        for place in np.flatnonzero(np.isnan(fields[:, 0, 0])):
+            at = first + int(place)
+            if self.axis.usable[at] and not missing[at] and np.isnan(fields[place]).all():
+                gone = FileNotFoundError("its chunk is gone")
+                raise self._damaged(self.channels[number], at, at, gone)
 
     def _damaged(self, channel: str, first: int, last: int, error: Exception) -> IntegrityError:
         ends = self.axis.seconds[[first, last]].astype("datetime64[s]").astype(str)

@@ -138,7 +138,7 @@ def find_point(layout: Layout, plan: str) -> Path:
 def adopt(point: Path, folder: Path) -> None:
     """Take over what the interrupted run had written, so that the new run is whole."""
     old = point.parents[1]
-    for name in ("checkpoints", "metrics.jsonl"):
+    for name in ("checkpoints", "metrics.jsonl", "resume"):
         source = old / name
         if source.is_dir():
             shutil.copytree(source, folder / name, dirs_exist_ok=True)
