@@ -6,6 +6,7 @@ when a request is made and is never held, printed or written by us.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,12 +98,10 @@ class Repository:
 
     def download(self, path: str, commit: str, target: Path) -> None:
         """Fetch the bytes of one file at a commit, past every cache."""
-        from huggingface_hub import hf_hub_download
-
         with _faults(self.id), _quiet():
-            hf_hub_download(
+            _api().hf_hub_download(
                 self.id, path, revision=commit, local_dir=target, force_download=True
-            )  # fmt: skip
+            )
 
 
 def model_header(header: ModelHeader) -> str:
@@ -144,7 +143,7 @@ def model_header(header: ModelHeader) -> str:
 def _api() -> Any:
     from huggingface_hub import HfApi
 
-    return HfApi(library_name="wxreg")
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="wxreg")
 
 
 @contextmanager

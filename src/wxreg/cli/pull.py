@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,15 +17,22 @@ def command(
     what: Annotated[
         str,
         typer.Argument(
-            help="A dataset version, such as hrrr@mini-1.", autocompletion=complete_data
+            help="A dataset version, such as hrrr@mini-1, or a published model, ORG/NAME@v1.",
+            autocompletion=complete_data,
         ),
     ],
+    key: Annotated[
+        Path | None, typer.Option(help="A public key (PEM) that must have signed the model.")
+    ] = None,
 ) -> None:
-    """Fetch exactly these bytes, verify them, and do nothing when they are here already.
+    """Fetch exactly these bytes and verify them; data that are here already are left alone.
 
     Example: reg pull hrrr@mini-1
     """
     session: Session = ctx.obj
+    if "/" in what:
+        _pull_model(session, what, key)
+        return
     document = _data(session, DataRef.parse(what))
     if session.json:
         session.document(document)
@@ -53,3 +61,33 @@ def _data(session: Session, ref: DataRef) -> dict[str, Any]:
         "files": version.files,
         "fetched": not here,
     }
+
+
+def _pull_model(session: Session, what: str, key: Path | None) -> None:
+    from wxreg.artifacts.hub import Repository
+    from wxreg.cli.ledgers import opened
+    from wxreg.errors import UsageError
+    from wxreg.publish.pulling import pull_model
+
+    repo, _, revision = what.partition("@")
+    if not revision:
+        hint = f"name an exact revision: {repo}@v1, or a commit"
+        raise UsageError("REG-200", f"{what!r} names no revision", hint=hint)
+    with opened(session) as ledger:
+        pulled = pull_model(session.root, ledger, Repository(repo), revision, key)
+    if session.json:
+        session.document(
+            {
+                "repo": pulled.repo,
+                "commit": pulled.commit,
+                "run": pulled.run,
+                "checkpoint": str(pulled.checkpoint),
+                "sha256": pulled.sha256,
+                "entries": list(pulled.entries),
+            }
+        )
+        return
+    session.line(f"{what}  {pulled.sha256[:12]}  fetched and verified")
+    session.line(f"  checkpoint  {pulled.checkpoint}")
+    session.line(f"  commit      {pulled.commit}, {len(pulled.entries)} registry files added")
+    session.note(f"next: reg sample {pulled.checkpoint}")

@@ -51,6 +51,7 @@ COMMANDS: Final = (
     Row("import", "Verify a bundle of another lab and take it in", _TRUST, "import_"),
     Row("card", "Render the card of a model from verified records only", _TRUST),
     Row("sign", "Sign a file, a folder or the head of the log, or verify a signature", _TRUST),
+    Row("publish", "Publish a model on the Hub, or as a folder", _TRUST),
     Row("check", "Check every file of the catalog and the registry", _HOUSE),
     Row("schema", "Print the JSON Schema of a kind of file", _HOUSE),
     Row("init", "Make a new workspace", _HOUSE),

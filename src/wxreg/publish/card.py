@@ -16,7 +16,7 @@ from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
 from wxreg.publish.evidence import Evidence, gather
 from wxreg.publish.lineage import lineage, lineage_digest
-from wxreg.publish.loading import loading_lines
+from wxreg.publish.loading import LOADING_LINES
 from wxreg.publish.score_tables import Scored, results, scored
 from wxreg.publish.templates import render
 from wxreg.specs.card import Card
@@ -73,7 +73,7 @@ def render_card(library: Library, ledger: Ledger, evidence: Evidence) -> str:
             "packages": _packages(ledger, evidence),
             "scores": [_scored(library, found) for found in evidence.evaluations],
             "lineage": lineage_digest(lineage(evidence)),
-            "loading": loading_lines(evidence.plan),
+            "loading": LOADING_LINES,
         },
     )
     return f"---\n{header}---\n\n{body}"

@@ -114,7 +114,7 @@ def _plan(run: RunRecord, body: Mapping[str, Any], file: Checkpoint) -> TrainPla
 
 
 def _evaluations(library: Library, ledger: Ledger, sha256: str) -> tuple[Evaluation, ...]:
-    """The newest evaluation of each protocol, of this checkpoint's forecasts, whose scores are here."""
+    """The newest evaluation of each protocol whose scores are here."""
     below = {edge.child for edge in descendants(ledger, sha256)}
     newest: dict[str, Evaluation] = {}
     for run in queries.runs(ledger, kind="evaluate", state="finished"):
