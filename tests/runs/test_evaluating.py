@@ -19,6 +19,7 @@ from wxreg.runs.evaluating import tallied
 from wxreg.runs.evaluating_checks import check_evaluation
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
 from wxreg.runs.evaluating_tally import keep_tally
+from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_files import (
     ScoresFile,
     merged_states,
@@ -32,9 +33,12 @@ from wxreg.runs.scoring_keys import MODEL, StateKey, hour_bin, season_bin
 from wxreg.runs.scoring_listing import require_alike
 from wxreg.runs.scoring_rows import Table, rows_of, skill_draws
 from wxreg.runs.scoring_series import Draws
+from wxreg.runs.scoring_statistics import Domain
 from wxreg.scores.catalogue import METRICS
+from wxreg.scores.metrics import finish
 from wxreg.scores.states import merge_all
 from wxreg.specs.protocol import Bootstrap
+from wxreg.specs.variables import Variable
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +106,25 @@ def test_thresholds_convert_to_the_units_of_the_variable(truth: Path, tmp_path: 
     row = next(row for row in table.scores if row.metric == "csi")
     assert row.threshold == pytest.approx(273.15, abs=1e-3)
     assert row.value == 1.0
+
+
+def test_a_wind_is_scored_by_the_length_of_its_error() -> None:
+    lexicon = {
+        name: Variable(id=name, long_name=name, units="m s-1", vector=axis, partner=other)
+        for name, axis, other in (("u10", "x", "v10"), ("v10", "y", "u10"))
+    }
+    place = np.zeros((4, 5))
+    score = Scoring(
+        protocol(variables=("u10", "v10"), metrics=[{"id": "vector_rmse"}]),
+        ("u10", "v10"), Domain(3.0, 3.0), lexicon, place, place,
+    )  # fmt: skip
+    errors = {"u10": 3.0, "v10": 4.0}
+    found = list(
+        score.states(lambda name: np.full((2, 4, 5), errors[name], "f4"),
+                     lambda name: np.zeros((4, 5), "f4"))
+    )  # fmt: skip
+    assert [(statistic, name) for statistic, name, _ in found] == [("vector", "u10")]
+    assert finish("vector_rmse", found[0][2]) == pytest.approx(5.0)
 
 
 def test_two_halves_merge_to_the_whole(truth: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from wxreg.scores.catalogue import METRICS
 from wxreg.scores.ensemble import EnsembleScores
 from wxreg.scores.events import Event
 from wxreg.scores.members import MemberScores
+from wxreg.scores.multivariate import vector_state
 from wxreg.scores.states import State, merge_all
 from wxreg.specs.protocol import Protocol
 from wxreg.specs.units import conversion
@@ -176,7 +177,8 @@ class Scoring:
         return merge_all(update(member, real) for member in made)
 
     def _joint(self, forecast: Read, truth: Read) -> Iterator[tuple[str, str, State]]:
-        """Events and constraints, which look at several variables together."""
+        """Vectors, events and constraints, which look at several variables together."""
+        yield from self._vectors(forecast, truth)
         ids = {METRICS[metric.id].statistic for metric in self.protocol.metrics}
         if "event" in ids:
             for name, event in self.events.items():
@@ -192,6 +194,19 @@ class Scoring:
                 constraint = constraint_of(declared)
                 made = {one: self._inner(forecast(one)) for one in constraint.variables}
                 yield "constraint", constraint.id, constraint.update(made)
+
+    def _vectors(self, forecast: Read, truth: Read) -> Iterator[tuple[str, str, State]]:
+        """Both components of each declared vector, under the name of its first."""
+        for channel in self.wanted.get("vector", ()):
+            name, at, level = channel.partition("@")
+            variable = self.lexicon[name]
+            other = f"{variable.partner}{at}{level}"
+            if variable.vector != "x" or other not in self.channels:
+                continue
+            real = self._inner(truth(channel)), self._inner(truth(other))
+            made = self._inner(forecast(channel)), self._inner(forecast(other))
+            members = zip(*made, strict=True)
+            yield "vector", channel, merge_all(vector_state(pair, real) for pair in members)
 
 
 def _just_above(value: float) -> float:

@@ -118,7 +118,7 @@ _CONSTRAINTS: Final[dict[str, Callable[..., constraints.Constraint]]] = {
 
 
 COMPUTED: Final = frozenset(
-    {"members", "ensemble", "event", "constraint", *BUILDERS, *ENSEMBLE_BUILDERS}
+    {"members", "ensemble", "event", "constraint", "vector", *BUILDERS, *ENSEMBLE_BUILDERS}
 )
 """The statistics that ``reg evaluate`` computes field by field."""
 
