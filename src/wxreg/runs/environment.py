@@ -81,15 +81,23 @@ class Conditions:
         return asdict(self)
 
 
-def conditions(device: str, world: int = 1, member_batch: int | None = None) -> Conditions:
-    """The conditions of this process."""
+def conditions(
+    device: str,
+    world: int = 1,
+    member_batch: int | None = None,
+    *,
+    deterministic: bool | None = None,
+) -> Conditions:
+    """The conditions of this process; ``deterministic`` where the run will set it itself."""
     return Conditions(
         device=device,
         threads=torch.get_num_threads(),
         world=world,
         torch=torch.__version__,
         processor=_processor(),
-        deterministic=torch.are_deterministic_algorithms_enabled(),
+        deterministic=torch.are_deterministic_algorithms_enabled()
+        if deterministic is None
+        else deterministic,
         member_batch=member_batch,
     )
 

@@ -86,7 +86,7 @@ def _train_again(
     name = trained.checkpoint.stem
     old = Layout(library.root).checkpoint(record.id, name)
     found = compare_checkpoints(old, trained.checkpoint)
-    now = conditions(options.accelerator, options.devices)
+    now = conditions(options.accelerator, options.devices, deterministic=plan.deterministic)
     return _reproduction(found, then, now, trained.run)
 
 
@@ -105,7 +105,8 @@ def _sample_again(
     old = Path(str(record.outcome["path"]))
     inits = tuple(sorted({entry.init for entry in read_index(old)}))
     made = sample(library, ledger, plan, weights, options, inits)
-    now = conditions(options.accelerator, member_batch=plan.sampling.member_batch)
+    size = plan.sampling.member_batch
+    now = conditions(options.accelerator, member_batch=size, deterministic=True)
     return _reproduction(compare_forecasts(old, made.forecast), then, now, made.run)
 
 

@@ -118,7 +118,8 @@ def sample(
         parents[weights.checkpoint] = "checkpoint"
     parents |= dict.fromkeys(plan.ensemble, "checkpoint")
     details = {"model": plan.about.model, "data": plan.inputs.dataset, "scale": plan.about.scale}
-    where = conditions(accelerator, member_batch=plan.sampling.member_batch)
+    size = plan.sampling.member_batch
+    where = conditions(accelerator, member_batch=size, deterministic=True)
     with (
         plan_lock(library.root, plan.digest(), wait=False),
         deterministic(True),
