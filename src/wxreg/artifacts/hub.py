@@ -122,7 +122,10 @@ def model_header(header: ModelHeader) -> str:
         )
         for result in header.results
     ]
-    more = {"license_name": header.licence_name, "license_link": header.licence_link}
+    more: dict[str, Any] = {
+        "license_name": header.licence_name,
+        "license_link": header.licence_link,
+    }
     data = ModelCardData(
         language=None,
         license=header.licence,
@@ -134,7 +137,7 @@ def model_header(header: ModelHeader) -> str:
         **{key: value for key, value in more.items() if value},
     )
     text = data.to_yaml()
-    read = ModelCard(f"---\n{text}\n---\n").data
+    read: Any = ModelCard(f"---\n{text}\n---\n").data
     if len(read.eval_results or []) != len(results):
         raise UsageError("REG-280", "the Hub does not read back every score of this card")
     return text + "\n"
@@ -149,7 +152,7 @@ def _api() -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the progress bars of the Hub's library, which say file names on every terminal."""
-    from huggingface_hub.utils import (
+    from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,
