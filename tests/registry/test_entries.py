@@ -42,7 +42,7 @@ def paper_blueprint(name: str, scale: str) -> Blueprint:
         step=step,
         input_shape=(FINE // factor, FINE // factor),
         target_shape=(FINE, FINE),
-        statistics={c: plain for c in (*inputs, *targets, *model.inputs.statics)},
+        statistics=dict.fromkeys((*inputs, *targets, *model.inputs.statics), plain),
         losses=tuple(
             LossTerm(term.name, term.weight, dict(term.settings)) for term in model.training.loss
         )
