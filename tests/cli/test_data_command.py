@@ -181,7 +181,8 @@ def test_a_killed_preparation_of_a_version_goes_on(world: World, reg: Reg) -> No
     part = world.command(*PREPARE, "--version", "late-1")
     process = subprocess.Popen(part, stdout=subprocess.DEVNULL, env={**os.environ})
     partial = world.root / "data" / "alpha" / "late-1.partial"
-    while process.poll() is None and not partial.exists():
+    begun = partial.with_name(f"{partial.name}.new")
+    while process.poll() is None and not (partial.exists() or begun.exists()):
         pass
     process.kill()
     process.wait()

@@ -175,8 +175,10 @@ class Job:
         return tuple(found)
 
     def create(self, path: Path) -> None:
-        """Begin the store anew."""
-        shutil.rmtree(path, ignore_errors=True)
+        """Begin the store anew; it has its name only when all its arrays are described."""
+        fresh = path.with_name(f"{path.name}.new")
+        for leftover in (path, fresh):
+            shutil.rmtree(leftover, ignore_errors=True)
         attrs = {
             "Conventions": "CF-1.11",
             "missing_times": self.still_missing(),
@@ -190,7 +192,9 @@ class Job:
                 "grid": self.placement.grid.body() if self.placement.grid else None,
             },
         }
-        create_store(path, self.variables(), self._coords(self.flags()), attrs)
+        create_store(fresh, self.variables(), self._coords(self.flags()), attrs)
+        with storage_errors(path):
+            fresh.rename(path)
 
     def flags(self) -> dict[str, Any]:
         """What became of every field: by variable, along the time axis."""
