@@ -62,8 +62,7 @@ def gather(library: Library, ledger: Ledger, model: str, run_id: str | None = No
     """The evidence of one training of ``model``: the one named, else the newest finished one."""
     run = _training(ledger, model, run_id)
     sha256 = str(run.outcome["checkpoint"])
-    names = {digest: name for name, digest in run.outcome["checkpoints"].items()}
-    path = Layout(library.root).checkpoint(run.id, names[sha256])
+    path = Layout(library.root).checkpoint(run.id, checkpoint_name(run))
     file = _checked(path, sha256)
     body = queries.run_json(ledger, run.id)
     return Evidence(
@@ -78,6 +77,12 @@ def gather(library: Library, ledger: Ledger, model: str, run_id: str | None = No
         evaluations=_evaluations(library, ledger, sha256),
         head=ledger.head(),
     )
+
+
+def checkpoint_name(run: RunRecord) -> str:
+    """The name of a run's checkpoint: ``best`` where best and last are the same weights."""
+    names = run.outcome["checkpoints"]
+    return min(name for name in names if names[name] == run.outcome["checkpoint"])
 
 
 def _training(ledger: Ledger, model: str, run_id: str | None) -> RunRecord:

@@ -21,6 +21,7 @@ from wxreg.ids import inside
 from wxreg.ledger import queries
 from wxreg.ledger.records import ArtifactRecord, RunRecord
 from wxreg.ledger.store import Ledger
+from wxreg.publish.evidence import checkpoint_name
 from wxreg.publish.release import ENTRIES, LINEAGE, RUN, SIGNATURE, WEIGHTS
 from wxreg.specs.plan import TrainPlan
 
@@ -151,9 +152,7 @@ def _enter(root: Path, folder: Path, entries: list[str]) -> None:
 
 
 def _take_weights(root: Path, folder: Path, record: RunRecord) -> Path:
-    sha256 = record.outcome["checkpoint"]
-    names = {digest: name for name, digest in record.outcome["checkpoints"].items()}
-    target = Layout(root).checkpoint(record.id, names[sha256])
+    target = Layout(root).checkpoint(record.id, checkpoint_name(record))
     with writing_file(target) as aside:
         aside.write_bytes((folder / WEIGHTS).read_bytes())
     return target
