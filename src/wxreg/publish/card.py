@@ -66,6 +66,7 @@ def render_card(library: Library, ledger: Ledger, evidence: Evidence) -> str:
             "plan": evidence.plan,
             "run": evidence.run,
             "sha256": evidence.sha256,
+            "checkpoint": evidence.checkpoint.stem,
             "weights": evidence.weights,
             "numbers": evidence.numbers,
             "settings": dict(evidence.plan.architecture.settings),

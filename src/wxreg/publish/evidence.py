@@ -82,7 +82,7 @@ def gather(library: Library, ledger: Ledger, model: str, run_id: str | None = No
 def checkpoint_name(run: RunRecord) -> str:
     """The name of a run's checkpoint: ``best`` where best and last are the same weights."""
     names = run.outcome["checkpoints"]
-    return min(name for name in names if names[name] == run.outcome["checkpoint"])
+    return min(str(name) for name in names if names[name] == run.outcome["checkpoint"])
 
 
 def _training(ledger: Ledger, model: str, run_id: str | None) -> RunRecord:
