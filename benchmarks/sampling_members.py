@@ -10,7 +10,7 @@ from wxreg.models.building import build
 from wxreg.models.forecaster import Blueprint, Channel, ChannelStatistics, LossTerm
 from wxreg.models.noise import MemberNoise
 
-MEMBERS, SIDE, BUDGET = 16, 48, 1.1
+MEMBERS, SIDE, BUDGET = 16, 32, 1.1
 _NAMES = ("t2m", "refc", "u10", "v10")
 
 
@@ -28,7 +28,7 @@ def main() -> list[Figure]:
         for member in range(MEMBERS):
             _draw(forecaster, batch, 1, member)
 
-    pair = paired(together, one_by_one, repeats=5)
+    pair = paired(together, one_by_one, repeats=3)
     return [pair.figure("sampling_members", 0.5 if device == "cuda" else BUDGET)]
 
 
@@ -59,7 +59,7 @@ def blueprint(architecture: str, settings: dict[str, object]) -> Blueprint:
         target_shape=(SIDE, SIDE),
         statistics=numbers,
         losses=(LossTerm("mse"),),
-        sampler={"name": "heun", "steps": 8} if architecture == "ddpm" else {},
+        sampler={"name": "heun", "steps": 4} if architecture == "ddpm" else {},
     )
 
 

@@ -15,7 +15,7 @@ from measure import Figure, Pair, report
 from sampling_members import a_batch, blueprint
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / name) for name in ("", "runs")]
-BUDGET, STEPS, WARM, ROUNDS, BATCH = 1.05, 12, 3, 5, 16
+BUDGET, STEPS, WARM, ROUNDS, BATCH = 1.05, 8, 2, 3, 16
 
 
 class _Same(torch.utils.data.IterableDataset[Any]):
