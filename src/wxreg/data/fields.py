@@ -194,8 +194,11 @@ def _axis(opened: xr.Dataset) -> Axis:
 
 
 def _missing_fields(opened: xr.Dataset) -> dict[str, NDArray[np.bool_]]:
-    """For each variable that the store keeps flags of, the times whose field is missing."""
-    if "quality_flag" not in opened.variables:
+    """For each variable that the store keeps flags of, the times whose field is missing.
+
+    Stores of separate events keep none: frames that a satellite missed are only masked there.
+    """
+    if "quality_flag" not in opened.variables or "segment" in opened.coords:
         return {}
     flags = opened["quality_flag"]
     gone = flags.values == FLAGS["missing"]
