@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+os.environ["HF_HUB_DISABLE_XET"] = "1"  # read once, when huggingface_hub is first imported
+
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared" / "real"
 
@@ -62,7 +64,6 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         "GIT_AUTHOR_EMAIL": "test@example.org",
         "GIT_COMMITTER_NAME": "test",
         "GIT_COMMITTER_EMAIL": "test@example.org",
-        "HF_HUB_DISABLE_XET": "1",
         "DVC_NO_ANALYTICS": "1",
     }
     before = dict(os.environ)

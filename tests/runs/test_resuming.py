@@ -48,6 +48,11 @@ def _wait_for_step(world: World, step: int, process: subprocess.Popen[str]) -> i
     raise AssertionError(f"no resume point of step {step}: {process.returncode} {out} {error}")
 
 
+def _listens_to_interrupts() -> None:
+    """A suite that was started in the background hands on an ignored SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _killed(world: World, words: tuple[str, ...], how: signal.Signals, step: int) -> int:
     """Start a training, kill it some time after a step, and return its exit status."""
     process = subprocess.Popen(
@@ -57,6 +62,7 @@ def _killed(world: World, words: tuple[str, ...], how: signal.Signals, step: int
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=_listens_to_interrupts,
     )
     try:
         _wait_for_step(world, step, process)
