@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -70,3 +71,23 @@ def test_the_dataset_opens_with_plain_intake(readme: str, tmp_path: Path) -> Non
     opened = intake.open_catalog(str(root / "catalog/mine.yaml"))
     assert list(opened) == ["zarr"]
     assert opened["zarr"].describe()["driver"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_commands_of_daily_work_run(
+    readme: str, repository: Path, reg_command: list[str]
+) -> None:
+    block = re.search(r"```\n(reg train.*?)```", readme, re.DOTALL)
+    assert block is not None
+    known: dict[str, str] = {}
+    for line in block[1].splitlines():
+        words = line.partition("#")[0].split()[1:]
+        words = [known.get(word, word) for word in words]
+        done = subprocess.run(
+            [*reg_command, *words, "--json"], cwd=repository, capture_output=True, text=True
+        )
+        assert done.returncode in ((0, 5) if words[0] == "audit" else (0,)), done.stdout
+        found = json.loads(done.stdout)
+        known["FORECAST"] = found.get("forecast", {}).get("path", known.get("FORECAST", ""))
+        known["RUN"] = found["run"] if words[0] == "sample" else known.get("RUN", "")

@@ -75,6 +75,17 @@ def test_an_entry_builds_to_the_size_that_it_declares(name: str, scale: str) -> 
     assert count_parameters(paper_blueprint(name, scale)) == declared
 
 
+@pytest.mark.parametrize(("name", "scale"), SCALES)
+def test_the_declared_memory_holds_at_least_what_training_must_keep(name: str, scale: str) -> None:
+    """Weights, gradients and two moments in float32; LoRA entries keep frozen weights only once."""
+    needs = LIBRARY.model(name, scale).resources
+    trains = LIBRARY.model(name, scale).training.kind == "gradient"
+    frozen = bool(LIBRARY.model(name, scale).architecture.settings.get("use_lora"))
+    copies = 4 if trains and not frozen else 1
+    assert needs.train_gib >= copies * 4 * needs.parameters / 2**30
+    assert needs.sample_gib >= 4 * needs.parameters / 2**30 or frozen
+
+
 def test_a_student_names_the_training_of_its_teacher() -> None:
     student = resolve(LIBRARY, Request(model="corrdiff-fast-era5-v1"))
     teacher = resolve(LIBRARY, Request(model="corrdiff-era5-v1"))
