@@ -8,7 +8,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: demo test test-all test-postgres bench lint types contracts setup clean
+VERSIONS := hrrr@mini-1 hrrr@mini-2 sevir@mini-1 conus404@mini-1 era5@mini-1 cmip6@mini-1
+
+.PHONY: data demo test test-all test-postgres bench lint types contracts setup clean
 
 setup: $(READY)
 
@@ -23,6 +25,10 @@ $(READY): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/python demo.py
 
+# The embedded versions, from the remote that ships with the repository: no test is skipped for them.
+data: setup
+	for version in $(VERSIONS); do $(BIN)/reg pull $$version || exit 1; done
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,7 +39,7 @@ types: setup
 contracts: setup
 	$(BIN)/lint-imports
 
-test: lint types contracts
+test: lint types contracts data
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow and not postgres" tests
 	@if [ -d /usr/lib/postgresql ]; then $(BIN)/python tests/postgres_cluster.py; \
 	else echo "PostgreSQL is not installed here: make test-postgres installs and uses it"; fi
