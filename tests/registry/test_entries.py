@@ -2,53 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from paper import LIBRARY, paper_blueprint
 
-from wxreg.leadtime import Duration
-from wxreg.library.loading import Library
 from wxreg.models.building import count_parameters
-from wxreg.models.forecaster import Blueprint, ChannelStatistics, LossTerm
 from wxreg.resolve.request import Request
-from wxreg.resolve.resolver import Draft, Resolved, matched, resolve
-from wxreg.runs.blueprints import channels_of
+from wxreg.resolve.resolver import Draft, Resolved, resolve
 from wxreg.specs.plan import SamplePlan, TrainPlan
 
-LIBRARY = Library(Path(__file__).parents[2])
 ENTRIES = LIBRARY.ids("model")
 SCALES = [(name, scale) for name in ENTRIES for scale in LIBRARY.scales(name)]
-FINE = 128
-FACTORS = {("era5", "conus404"): 8, ("conus404", "conus404"): 4}
-
-
-def paper_blueprint(name: str, scale: str) -> Blueprint:
-    """What an entry builds at a scale, on a small grid with plain statistics."""
-    match = matched(LIBRARY, Request(model=name, scale=scale))
-    model = match.model
-    inputs, targets = (match.channels(hold.side) for hold in match.holds)
-    downscales = model.inputs.view != model.targets.view or model.task == "downscale"
-    factor = FACTORS[match.inputs.ref.dataset, match.targets.ref.dataset] if downscales else 1
-    step = str(model.lead.step if model.lead.step.seconds else Duration(0))
-    plain = ChannelStatistics(0.0, 1.0, tendency_std={step: 1.0})
-    return Blueprint(
-        architecture=model.architecture.name,
-        settings=dict(model.architecture.settings),
-        inputs=channels_of(inputs),
-        statics=channels_of(model.inputs.statics),
-        targets=channels_of(targets),
-        history=len(model.inputs.history),
-        leads=len(model.lead.trained) if model.lead.mode == "joint" else 1,
-        step=step,
-        input_shape=(FINE // factor, FINE // factor),
-        target_shape=(FINE, FINE),
-        statistics=dict.fromkeys((*inputs, *targets, *model.inputs.statics), plain),
-        losses=tuple(
-            LossTerm(term.name, term.weight, dict(term.settings)) for term in model.training.loss
-        )
-        if model.training.kind == "gradient"
-        else (),
-    )
 
 
 @pytest.mark.parametrize("name", ENTRIES)

@@ -64,6 +64,7 @@ class PreparePlan:
             "levels": request.levels,
             "product": request.product,
             "options": dict(request.options),
+            **({"forecast": str(request.forecast)} if request.forecast else {}),
             "gaps": self.gaps,
             "target": self.target.body(),
             **self._derivations(),

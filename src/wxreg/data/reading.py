@@ -23,8 +23,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
-from wxreg.errors import UsageError
+from wxreg.errors import Incompatible, UsageError
 from wxreg.ids import not_found
+from wxreg.leadtime import Duration
 from wxreg.specs.architecture import READERS
 from wxreg.specs.grid import Grid
 from wxreg.specs.timeaxis import TimeAxis
@@ -33,6 +34,7 @@ from wxreg.specs.variables import Variable, VariableEntry
 if TYPE_CHECKING:
     import xarray as xr
 
+_ARCHIVES: Final = ("hrrr-grib",)
 CELL_LIMIT: Final = 100_000_000
 """The most cells one field may claim to have before it is decoded."""
 
@@ -52,6 +54,9 @@ class ReadRequest:
     grid: Grid | None = None
     times: tuple[str, str] | None = None
     """The times from the first up to, not including, the second; none for all there are."""
+    forecast: Duration | None = None
+    """The lead of the archived forecast that is wanted, at its initial times; none for the
+    state."""
     levels: tuple[float, ...] = ()
     """In hPa, metres or model levels, as the lexicon says; needed by variables on levels."""
     product: str | None = None
@@ -82,6 +87,13 @@ def open_source(request: ReadRequest) -> xr.Dataset:
     """Open ``request`` with the reader of its layout."""
     if not request.entries:
         raise UsageError("REG-230", "no variable was asked for", where=request.location)
+    if request.forecast is not None and request.layout not in _ARCHIVES:
+        raise Incompatible(
+            "REG-430",
+            f"a source in the layout {request.layout} holds no archived forecasts",
+            where=request.location,
+            hint=f"layouts that do: {', '.join(_ARCHIVES)}",
+        )
     reader: Reader = READERS.find(request.layout).load()()
     return reader.open(request)
 

@@ -31,7 +31,7 @@ class AuroraMultiscale(AuroraForecaster):
         settings: AuroraMultiscaleSettings = self.settings  # type: ignore[assignment]
         self.factors = settings.factors
         self.scale_weights = settings.scale_weights or (1.0,) * len(settings.factors)
-        waiting = torch.ones(len(self.factors), dtype=torch.bool)
+        waiting = torch.ones(len(self.factors), dtype=torch.bool, device="cpu")
         self.register_buffer("remaining", waiting)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossReport:

@@ -124,6 +124,7 @@ def store_plan(match: Match, hold: Hold) -> StorePlan:
         calendar=version.time.calendar,
         gaps=hold.description.gaps,
         segments=version.time.segments,
+        forecast=view.forecast if view else None,
         statistics=hold.statistics.digest() if hold.statistics else None,
     )
 

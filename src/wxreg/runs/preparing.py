@@ -145,6 +145,7 @@ def _request(
         levels=(chosen.levels if chosen and chosen.levels else version.levels),
         product=_product(version, chosen),
         options=version.options,
+        forecast=chosen.forecast if chosen else None,
     )
 
 

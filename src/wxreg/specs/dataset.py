@@ -98,6 +98,8 @@ class View(Spec):
     """Where it differs from the dataset's: sums and extremes are formed over it."""
     regrid: Literal["none", "bilinear", "block-mean"] = "none"
     """How values reach the grid that the version gives for this view."""
+    forecast: DurationField | None = None
+    """The lead of the producer's own archived forecast, kept at the time it started from."""
 
 
 NATIVE = "native"

@@ -38,6 +38,8 @@ class StorePlan(Spec):
     calendar: Calendar
     gaps: Literal["refuse", "interpolate", "previous", "mark"] = "mark"
     segments: bool = False
+    forecast: DurationField | None = None
+    """The lead of the archived forecast that the store holds in place of the state."""
     statistics: Sha256 | None = None
     """The digest of the statistics that normalise it."""
 

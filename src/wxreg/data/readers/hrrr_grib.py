@@ -3,6 +3,8 @@
 The state at time t is what ``f00`` of t holds, together with the hourly extremes and
 accumulations of ``f01`` of the run before, since f00 has none; each variable says which.
 Steps between the hours (product ``subh``) come from ``f01`` of the hour that they lie in.
+Where the archived forecast is asked for, the fields at time t are those of the run of t at
+that lead.
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ class _Part:
     product: str
     window: float
     levels: tuple[float, ...]
+    lead: timedelta | None = None
+    """The lead of the archived forecast that is read; none for the state."""
 
     def serves(self, moment: str) -> bool:
         """Whether the archive holds the variable under this selector at that time."""
@@ -58,11 +62,17 @@ class _Part:
 
     def file(self, time: datetime) -> str:
         """The file that holds the variable's state at ``time``."""
+        if self.lead is not None:
+            return file_name(time, round(self.lead / timedelta(hours=1)), self.product)
         on_the_hour = time.minute == 0
         if self.entry.analysis and on_the_hour:
             return file_name(time, 0, self.product)
         run = (time - timedelta(minutes=1)).replace(minute=0)
         return file_name(run, 1, self.product)
+
+    def valid(self, time: datetime) -> datetime:
+        """The time that the fields kept at ``time`` are of."""
+        return time if self.lead is None else time + self.lead
 
 
 def file_name(run: datetime, hour: int, product: str) -> str:
@@ -128,6 +138,7 @@ def _part(request: ReadRequest, entry: VariableEntry) -> _Part:
         product=product,
         window=0.0 if selector.step == "instant" else span.seconds / 60,
         levels=request.levels if selector.levels else (),
+        lead=timedelta(seconds=request.forecast.seconds) if request.forecast else None,
     )
 
 
@@ -169,7 +180,8 @@ def _places(
 
 
 def _place(part: _Part, index: FileIndex, time: datetime, archive: Archive) -> FieldPlace | None:
-    found = [index.find(select, part.window, time) for select in _selectors(part)]
+    valid = part.valid(time)
+    found = [index.find(select, part.window, valid) for select in _selectors(part)]
     if not any(found):
         return None
     if not all(found):
