@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tiny_grib import HOUR, LEXICON, request, write_archive
 
-from wxreg.data.moments import Histogram, Moments
+from wxreg.data.moments import Moments
 from wxreg.data.prepare import PreparePlan, prepare
+from wxreg.data.sketches import QuantileSketch
 from wxreg.data.statistics import StatisticsPlan, compute
 from wxreg.data.statistics_checks import verify
 from wxreg.data.stores import open_store
@@ -98,13 +99,27 @@ def test_threads_do_not_change_a_bit(store: Path, monkeypatch: pytest.MonkeyPatc
     assert compute(plan(store)).digest() == compute(plan(store), workers=3).digest()
 
 
-def test_quantiles_are_of_physical_values(store: Path) -> None:
+def test_quantiles_are_of_the_physical_values_that_were_read(store: Path) -> None:
     found = compute(plan(store)).channels
     train = [0, 1, 2, 3, 5, 6, 7, 8, 9]
-    rain = open_store(store).precip.values[train]
-    for p in (0.01, 0.5, 0.99):
-        assert found["precip"].quantiles[f"{p:g}"] == pytest.approx(np.quantile(rain, p), abs=0.02)
-    assert found["refc"].quantiles == {}
+    for name in ("t2m", "precip", "refc"):
+        values = open_store(store)[name].values[train]
+        assert found[name].sketched == np.isfinite(values).sum()
+        spread = float(np.nanmax(values) - np.nanmin(values))
+        for p in (0.01, 0.5, 0.99):
+            expected = float(np.nanquantile(values, p))
+            assert found[name].quantiles[f"{p:g}"] == pytest.approx(expected, abs=0.02 * spread)
+
+
+def test_large_channels_are_sketched_from_evenly_spaced_values(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = compute(plan(store)).channels["t2m"]
+    monkeypatch.setattr("wxreg.data.statistics_counting.SKETCHED_VALUES", 300)
+    part = compute(plan(store)).channels["t2m"]
+    assert 0.7 * 300 < part.sketched < 1.3 * 300 < whole.sketched
+    assert part.values == whole.values
+    assert part.quantiles["0.5"] == pytest.approx(whole.quantiles["0.5"], abs=whole.values.std / 5)
 
 
 def test_verify_finds_a_changed_number_and_an_unlike_claim(store: Path) -> None:
@@ -161,18 +176,31 @@ def test_moments_keep_their_digits_far_from_zero() -> None:
     assert found.std == pytest.approx(exact.std(), rel=1e-6)
 
 
-def test_histograms_merge_and_give_quantiles() -> None:
-    draw = np.random.default_rng(1).gamma(2, 3, 50_000).astype(np.float32)
-    parts = [Histogram.empty(0, 60).adding(part) for part in np.array_split(draw, 7)]
-    merged = parts[0]
-    for part in parts[1:]:
-        merged = merged.merged(part)
-    assert merged.counts.tolist() == Histogram.empty(0, 60).adding(draw).counts.tolist()
-    for p in (0.01, 0.5, 0.999):
-        found = merged.quantile(p, float(draw.min()), float(draw.max()))
-        assert found == pytest.approx(float(np.quantile(draw, p)), abs=0.1)
-    with pytest.raises(ValueError, match="bounds"):
-        merged.merged(Histogram.empty(0, 1))
+@pytest.mark.parametrize("pieces", [1, 7, 60])
+def test_merged_sketches_estimate_the_ranks_of_everything(pieces: int) -> None:
+    draw = np.random.default_rng(1).gamma(2, 3, 50_000)
+    draw[::3] = 0
+    draw[::10] = np.nan
+    merged = QuantileSketch()
+    for part in np.array_split(draw, pieces):
+        merged = merged.merged(QuantileSketch.of(part))
+    real = np.sort(draw[~np.isnan(draw)])
+    assert merged.count == real.size
+    for p in (0.001, 0.01, 0.4, 0.5, 0.9, 0.99, 0.999):
+        found = merged.quantile(p)
+        below = np.searchsorted(real, found * (1 - 1e-5)) / real.size
+        upto = np.searchsorted(real, found * (1 + 1e-5), side="right") / real.size
+        slack = 0.1 * min(p, 1 - p) + 2 / real.size
+        assert below - slack <= p <= upto + slack
+
+
+def test_a_changed_quantile_is_found(store: Path) -> None:
+    known = compute(plan(store))
+    numbers = known.channels["t2m"]
+    moved = {**numbers.quantiles, "0.5": numbers.quantiles["0.5"] + 0.1}
+    channels = {**known.channels, "t2m": numbers.model_copy(update={"quantiles": moved})}
+    tampered = known.model_copy(update={"channels": channels})
+    assert "quantile 0.5" in verify(tampered, plan(store))[0].what
 
 
 def test_constants_are_counted_too() -> None:

@@ -1,4 +1,4 @@
-"""Mergeable moments and histograms: what statistics are made of while they are counted.
+"""Mergeable moments: what statistics are made of while they are counted.
 
 Moments are kept in float64 as (count, mean, sum of squared deviations, minimum, maximum) and
 merged by Chan's formula, so that blocks may be read in any order by any number of workers.
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from wxreg.specs import statistics as specs
 
 _TILE: Final = 1 << 16
-BINS: Final = 4096
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})  # type: ignore[untyped-decorator]
@@ -86,45 +85,3 @@ class Moments:
             minimum=self.minimum,
             maximum=self.maximum,
         )
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """Counts in equal bins between declared bounds, with the two tails apart."""
-
-    low: float
-    high: float
-    counts: NDArray[np.int64]
-    """Below the bounds, the bins, above the bounds."""
-
-    @classmethod
-    def empty(cls, low: float, high: float) -> Histogram:
-        """No counts yet."""
-        return cls(low, high, np.zeros(BINS + 2, np.int64))
-
-    def adding(self, values: NDArray[np.float32]) -> Histogram:
-        """These counts and those of the finite numbers among ``values``."""
-        counts, flat = self.counts.copy(), values.reshape(-1)
-        scale, shift = np.float32(BINS / (self.high - self.low)), np.float32(self.low)
-        for start in range(0, flat.size, _TILE):
-            tile = flat[start : start + _TILE]
-            bins = (tile - shift) * scale
-            bins = bins[~np.isnan(bins)]
-            np.clip(bins, -1, BINS, out=bins)
-            np.floor(bins, out=bins)
-            counts += np.bincount(bins.astype(np.int32) + 1, minlength=BINS + 2)
-        return Histogram(self.low, self.high, counts)
-
-    def merged(self, other: Histogram) -> Histogram:
-        """The counts of both together; their bounds must agree."""
-        if (self.low, self.high) != (other.low, other.high):
-            raise ValueError("histograms of unlike bounds do not merge")
-        return Histogram(self.low, self.high, self.counts + other.counts)
-
-    def quantile(self, probability: float, minimum: float, maximum: float) -> float:
-        """Linear within its bin; exact extremes take the place of the open tails."""
-        edges = np.linspace(self.low, self.high, BINS + 1)
-        edges = np.concatenate(([min(minimum, self.low)], edges, [max(maximum, self.high)]))
-        total = np.concatenate(([0], np.cumsum(self.counts)))
-        found = float(np.interp(probability * total[-1], total, edges))
-        return min(max(found, minimum), maximum)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import xarray as xr
@@ -20,9 +20,8 @@ import zarr
 from numpy.typing import NDArray
 
 from wxreg.data.clock import moments_of
-from wxreg.data.moments import Histogram, Moments
+from wxreg.data.statistics_counting import Axis, Counting, Piece, Tally
 from wxreg.data.stores import encode_times, open_store, store_claim
-from wxreg.data.transforms import transformed, untransformed
 from wxreg.errors import Incompatible, IntegrityError
 from wxreg.leadtime import Duration
 from wxreg.specs.statistics import ChannelStatistics, Statistics
@@ -30,7 +29,7 @@ from wxreg.specs.timeaxis import Splits
 from wxreg.specs.variables import Variable
 
 _TIMES_A_PIECE: Final = 64
-_PIECE_BYTES: Final = 128 * 2**20
+_PIECE_BYTES: Final = 64 * 2**20
 DEFAULT_QUANTILES: Final = (0.001, 0.01, 0.05, 0.5, 0.95, 0.99, 0.999)
 Progress = Callable[[int, int], None]
 
@@ -49,73 +48,23 @@ class StatisticsPlan:
     steps: tuple[Duration, ...] = ()
     """Steps over which tendencies are counted."""
     quantiles: tuple[float, ...] = ()
-    """Probabilities; only variables with a whole range in the lexicon have quantiles."""
+    """Probabilities; none for no quantiles."""
     code: str | None = None
     created: str | None = None
-
-
-@dataclass(frozen=True)
-class _Tally:
-    """What one piece of one channel adds."""
-
-    values: Moments = field(default_factory=Moments)
-    zeros: int = 0
-    cells: int = 0
-    tendencies: dict[str, Moments] = field(default_factory=dict)
-    histogram: Histogram | None = None
-
-    def merged(self, other: _Tally) -> _Tally:
-        """Both together."""
-        histogram = self.histogram
-        if other.histogram is not None:
-            histogram = other.histogram.merged(histogram) if histogram else other.histogram
-        steps = dict.fromkeys([*self.tendencies, *other.tendencies])
-        return _Tally(
-            values=self.values.merged(other.values),
-            zeros=self.zeros + other.zeros,
-            cells=self.cells + other.cells,
-            tendencies={
-                step: self.tendencies.get(step, Moments()).merged(
-                    other.tendencies.get(step, Moments())
-                )
-                for step in steps
-            },
-            histogram=histogram,
-        )
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """The times that count, and where the field a step earlier lies."""
-
-    wanted: NDArray[np.bool_]
-    seconds: NDArray[np.int64]
-    segments: NDArray[Any] | None
-    read: dict[str, NDArray[np.bool_]]
-    """By variable, whether the field was read rather than filled."""
-
-    def earlier(self, name: str, position: int, step: Duration) -> int | None:
-        """The position one step before, if it counts for ``name`` and is in the same segment."""
-        at = int(np.searchsorted(self.seconds, self.seconds[position] - step.seconds))
-        if at >= position or self.seconds[at] != self.seconds[position] - step.seconds:
-            return None
-        if self.segments is not None and self.segments[at] != self.segments[position]:
-            return None
-        return at if self.wanted[at] and self.read[name][at] else None
 
 
 def compute(plan: StatisticsPlan, workers: int = 1, progress: Progress | None = None) -> Statistics:
     """The statistics of every variable of the plan, on every level it has."""
     _check_source(plan)
     opened = open_store(plan.store)
-    axis = _axis(opened, plan)
-    pieces = list(_pieces(opened, axis, plan))
-    tallies: dict[str, _Tally] = {}
+    counting = Counting(opened, _axis(opened, plan), plan.steps, bool(plan.quantiles))
+    pieces = list(_pieces(counting, plan))
+    tallies: dict[str, Tally] = {}
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        counted = pool.map(partial(_count, plan, opened, axis), pieces)
+        counted = pool.map(partial(_count, plan.store, counting), pieces)
         for done, found in enumerate(counted, 1):
             for channel, tally in found.items():
-                tallies[channel] = tallies.get(channel, _Tally()).merged(tally)
+                tallies[channel] = tallies.get(channel, Tally()).merged(tally)
             if progress is not None:
                 progress(done, len(pieces))
     known = {variable.id: variable for variable in plan.variables}
@@ -144,7 +93,7 @@ def _check_source(plan: StatisticsPlan) -> None:
         )
 
 
-def _axis(opened: xr.Dataset, plan: StatisticsPlan) -> _Axis:
+def _axis(opened: xr.Dataset, plan: StatisticsPlan) -> Axis:
     if "time" not in opened.dims:
         raise Incompatible("REG-430", "the store has no time axis", where=str(plan.store))
     times = opened["time"].values
@@ -160,7 +109,7 @@ def _axis(opened: xr.Dataset, plan: StatisticsPlan) -> _Axis:
         )
     segments = opened["segment"].values if "segment" in opened.coords else None
     seconds, _ = encode_times(times)
-    return _Axis(wanted, seconds, segments, _read_flags(opened, plan))
+    return Axis(wanted, seconds, segments, _read_flags(opened, plan))
 
 
 def _read_flags(opened: xr.Dataset, plan: StatisticsPlan) -> dict[str, NDArray[np.bool_]]:
@@ -175,146 +124,49 @@ def _read_flags(opened: xr.Dataset, plan: StatisticsPlan) -> dict[str, NDArray[n
     }
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """Some consecutive times of one variable; a static one has a single piece."""
-
-    variable: Variable
-    start: int
-    stop: int
-
-
-def _pieces(opened: xr.Dataset, axis: _Axis, plan: StatisticsPlan) -> Iterator[_Piece]:
+def _pieces(counting: Counting, plan: StatisticsPlan) -> Iterator[Piece]:
+    opened, axis = counting.opened, counting.axis
     for variable in plan.variables:
         if variable.id not in opened.data_vars:
             raise Incompatible(
                 "REG-430", f"the store has no variable {variable.id}", where=str(plan.store)
             )
         if "time" not in opened[variable.id].dims:
-            yield _Piece(variable, 0, 1)
+            yield Piece(variable, 0, 1)
             continue
         cells = int(np.prod(opened[variable.id].shape[1:]))
         step = max(1, min(_TIMES_A_PIECE, _PIECE_BYTES // (4 * cells)))
         for start in range(0, len(axis.seconds), step):
             stop = min(start + step, len(axis.seconds))
             if axis.wanted[start:stop].any():
-                yield _Piece(variable, start, stop)
+                yield Piece(variable, start, stop)
 
 
-def _count(
-    plan: StatisticsPlan, opened: xr.Dataset, axis: _Axis, piece: _Piece
-) -> dict[str, _Tally]:
+def _count(store: Path, counting: Counting, piece: Piece) -> dict[str, Tally]:
     """The tallies of one piece, by channel."""
     name = piece.variable.id
-    array = zarr.open_group(plan.store, mode="r")[name]
     try:
-        if "time" not in opened[name].dims:
-            return {name: _tally(plan, piece.variable, np.asarray(array[...]))}  # type: ignore[index]
-        fields = _Fields(array, piece)
-        found: dict[str, _Tally] = {}
-        for position in range(piece.start, piece.stop):
-            if axis.wanted[position]:
-                for channel, tally in _count_time(plan, opened, axis, fields, position).items():
-                    found[channel] = found.get(channel, _Tally()).merged(tally)
+        return counting.piece(zarr.open_group(store, mode="r")[name], piece)
     except (OSError, ValueError, RuntimeError) as error:
-        where = f"{plan.store}/{name}"
-        raise IntegrityError("REG-530", f"the store is damaged: {error}", where=where) from error
-    return found
-
-
-class _Fields:
-    """The transformed fields of a piece, and those before it that tendencies need."""
-
-    def __init__(self, array: Any, piece: _Piece) -> None:
-        self._array, self._piece = array, piece
-        self._raw = np.asarray(array[piece.start : piece.stop])
-        self._values = transformed(self._raw, piece.variable)
-        self._before: dict[int, NDArray[np.float32]] = {}
-        self.variable = piece.variable
-
-    def raw(self, position: int) -> NDArray[np.float32]:
-        """The physical field at a position of the piece."""
-        found: NDArray[np.float32] = self._raw[position - self._piece.start]
-        return found
-
-    def at(self, position: int) -> NDArray[np.float32]:
-        """The transformed field at a position up to the end of the piece."""
-        if position >= self._piece.start:
-            found: NDArray[np.float32] = self._values[position - self._piece.start]
-            return found
-        if position not in self._before:
-            field_before = np.asarray(self._array[position])
-            self._before[position] = transformed(field_before, self.variable)
-        return self._before[position]
-
-
-def _count_time(
-    plan: StatisticsPlan, opened: xr.Dataset, axis: _Axis, fields: _Fields, position: int
-) -> dict[str, _Tally]:
-    name = fields.variable.id
-    shape = opened[name].shape[1:]
-    if not axis.read[name][position]:
-        return {
-            channel: _Tally(cells=int(np.prod(shape[-2:])))
-            for channel, _ in _channels(opened, name)
-        }
-    earlier = {str(step): axis.earlier(name, position, step) for step in plan.steps}
-    found = {}
-    for channel, level in _channels(opened, name):
-        now, raw = fields.at(position)[level], fields.raw(position)[level]
-        tally = _tally(plan, fields.variable, raw, now)
-        changes = {
-            step: Moments.of(now - fields.at(before)[level])
-            for step, before in earlier.items()
-            if before is not None
-        }
-        found[channel] = tally.merged(_Tally(tendencies=changes))
-    return found
-
-
-def _channels(opened: xr.Dataset, name: str) -> list[tuple[str, Any]]:
-    """The names of a variable's channels and the index of each within a field."""
-    if "level" not in opened[name].dims:
-        return [(name, ...)]
-    levels = opened["level"].values
-    return [(f"{name}@{level:g}", i) for i, level in enumerate(levels)]
-
-
-def _tally(
-    plan: StatisticsPlan,
-    variable: Variable,
-    raw: NDArray[np.float32],
-    values: NDArray[np.float32] | None = None,
-) -> _Tally:
-    values = transformed(raw, variable) if values is None else values
-    histogram = None
-    if plan.quantiles and None not in variable.range:
-        bounds = transformed(np.array(variable.range, np.float32), variable)
-        histogram = Histogram.empty(float(bounds[0]), float(bounds[1])).adding(values)
-    zeros = raw.size - int(np.count_nonzero(raw))
-    return _Tally(Moments.of(values), zeros, raw.size, {}, histogram)
+        what = f"the store is damaged: {error}"
+        raise IntegrityError("REG-530", what, where=f"{store}/{name}") from error
 
 
 def _finish(
-    plan: StatisticsPlan, variable: Variable, channel: str, tally: _Tally
+    plan: StatisticsPlan, variable: Variable, channel: str, tally: Tally
 ) -> ChannelStatistics:
     count = tally.values.count
     if not count:
         raise Incompatible(
             "REG-430", f"{channel} has no value in the training split", where=str(plan.store)
         )
-    quantiles = {}
-    if tally.histogram is not None:
-        low, high = tally.values.minimum, tally.values.maximum
-        quantiles = {
-            f"{p:g}": untransformed(tally.histogram.quantile(p, low, high), variable)
-            for p in plan.quantiles
-        }
+    sketch = tally.sketch
     return ChannelStatistics(
         transform=variable.transform,
         values=tally.values.finished(),
         missing=1 - count / tally.cells,
         zero=tally.zeros / count,
         tendencies={s: m.finished() for s, m in tally.tendencies.items() if m.count},
-        quantiles=quantiles,
+        quantiles={f"{p:g}": sketch.quantile(p) for p in plan.quantiles} if sketch else {},
+        sketched=sketch.count if sketch else 0,
     )

@@ -12,6 +12,8 @@ from wxreg.specs.statistics import ChannelStatistics, Statistics
 from wxreg.specs.timeaxis import Period
 
 TOLERANCE: Final = 1e-6
+_SKETCH_TOLERANCE: Final = 2e-5
+"""Sketches are made in one order; only the last printed digit may differ."""
 
 
 def verify(known: Statistics, plan: StatisticsPlan, sample: int = 3) -> list[Finding]:
@@ -68,3 +70,7 @@ def _unlike_numbers(known: ChannelStatistics, again: ChannelStatistics) -> Itera
             a, b = getattr(one, name), getattr(two, name)
             if abs(a - b) > TOLERANCE * max(abs(b), two.std):
                 yield f"{label}{name} {a:.9g}, recounted {b:.9g}"
+    for probability in known.quantiles.keys() & again.quantiles.keys():
+        a, b = known.quantiles[probability], again.quantiles[probability]
+        if abs(a - b) > _SKETCH_TOLERANCE * abs(b):
+            yield f"quantile {probability} {a:g}, estimated again {b:g}"

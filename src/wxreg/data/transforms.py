@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,15 +28,3 @@ def transformed(values: Values, variable: Variable) -> Values:
         return np.clip(values, low, high)
     share = np.clip((values - low) / (high - low), 1e-6, 1 - 1e-6)
     return np.asarray(np.log(share / (1 - share)), np.float32)
-
-
-def untransformed(value: float, variable: Variable) -> float:
-    """The physical value behind a transformed one."""
-    low, high = variable.range
-    if variable.transform == "log1p":
-        return math.expm1(value)
-    if variable.transform == "sqrt":
-        return value * value
-    if variable.transform == "logit" and low is not None and high is not None:
-        return low + (high - low) / (1 + math.exp(-value))
-    return value

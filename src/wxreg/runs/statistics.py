@@ -70,7 +70,8 @@ def verify_statistics(library: Library, ref: DataRef, name: str, view: str) -> l
         raise NotFound("REG-301", f"{ref} has no statistics {name!r}", where=where, hint=hint)
     found = {step for channel in known.channels.values() for step in channel.tendencies}
     steps = tuple(Duration.parse(step) for step in sorted(found))
-    return verify(known, _plan(library, ref, view, name, steps, quantiles=False))
+    quantiles = any(channel.quantiles for channel in known.channels.values())
+    return verify(known, _plan(library, ref, view, name, steps, quantiles=quantiles))
 
 
 def _plan(

@@ -37,7 +37,9 @@ class ChannelStatistics(Spec):
     tendencies: Annotated[dict[str, Moments], AfterValidator(freeze)] = FrozenDict()
     """Of the change of transformed values over a step, by the printed step (``1h``)."""
     quantiles: Annotated[dict[str, float], AfterValidator(freeze)] = FrozenDict()
-    """Untransformed quantiles, by their probability (``0.99``)."""
+    """Untransformed quantiles, by their probability (``0.99``), estimated by a t-digest."""
+    sketched: int = 0
+    """How many values the quantiles were estimated from: all, or evenly spaced ones."""
 
 
 class Statistics(Entry):
