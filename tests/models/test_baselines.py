@@ -207,12 +207,23 @@ def test_the_trend_preserving_variant_keeps_a_warming_that_the_plain_one_bends()
         blueprint = hilly_blueprint("quantile-mapping", {**WET, "variant": variant}, size=SIZE)
         forecaster = build(blueprint)
         forecaster.fit([biased])
+        forecaster.observe([biased])
         now = forecast(forecaster, biased)[:, 0, 1].mean()
-        if variant == "trend-preserving":
-            forecaster.observe([warmer])
+        forecaster.observe([warmer])
         later = forecast(forecaster, warmer)[:, 0, 1].mean()
         errors[variant] = abs(float(later - now) - 3.0)
     assert errors["trend-preserving"] < 0.05 < errors["empirical"]
+
+
+@pytest.mark.parametrize("name", ["quantile-mapping", "bcsd"])
+def test_a_trend_is_never_corrected_before_its_period_was_read(name: str) -> None:
+    blueprint = hilly_blueprint(name, {**WET, "variant": "trend-preserving"}, size=SIZE)
+    forecaster = build(blueprint)
+    forecaster.fit([TRAIN])
+    with pytest.raises(Incompatible, match="not shown the period"):
+        forecast(forecaster, TEST)
+    forecaster.observe([TEST])
+    assert bool(forecast(forecaster, TEST).isfinite().all())
 
 
 class TestBCSD:

@@ -54,7 +54,6 @@ class BCSD(QuantileMapping):
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
         """Equal members."""
-        self.require_fit()
         fine = self.disaggregate(self.correct(self.modelled(batch)))
         return fine[:, None, None].repeat(1, members, self.blueprint.leads, 1, 1, 1)
 

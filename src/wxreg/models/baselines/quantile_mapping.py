@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from wxreg.errors import Incompatible
 from wxreg.models.baselines.baseline import (
     FittedBaseline,
     last_real,
@@ -42,6 +43,8 @@ class QuantileMapping(FittedBaseline):
         self.settings = parse_settings(QuantileSettings, blueprint.settings, blueprint.architecture)
         self.places = target_places(blueprint)
         self.factor = grid_factor(blueprint)
+        self.period_read = False
+        """Whether :meth:`observe` has read the period that is corrected."""
         names = [channel.variable for channel in blueprint.targets]
         self.wet = [self.settings.wet.get(name) for name in names]
         shape = (self.settings.quantiles, len(names), *self.table_shape())
@@ -68,14 +71,27 @@ class QuantileMapping(FittedBaseline):
         self.observed.copy_(self._quantiles(torch.cat([truth for _, truth in pairs])))
         self.application.copy_(self.source)
 
+    @property
+    def preserves_trend(self) -> bool:
+        """Whether the period to correct must be read before its fields are corrected."""
+        return self.settings.variant == "trend-preserving"
+
     def observe(self, batches: Iterable[Batch]) -> None:
         """Read the inputs of the period to correct, for the trend-preserving variant."""
         self.require_fit()
         fields = torch.cat([self.modelled(batch) for batch in batches])
         self.application.copy_(self._quantiles(fields))
+        self.period_read = True
 
     def correct(self, fields: Tensor) -> Tensor:
         """Corrected fields ``(B, D, Y, X)``; amounts below the wet one are dry."""
+        self.require_fit()
+        if self.preserves_trend and not self.period_read:
+            raise Incompatible(
+                "REG-448",
+                f"{self.blueprint.architecture} was not shown the period that it corrects",
+                hint="let it observe all inputs of that period first: its trend is measured there",
+            )
         planes = [
             self._correct_plane(fields[:, place], place, wet) for place, wet in enumerate(self.wet)
         ]
@@ -83,7 +99,6 @@ class QuantileMapping(FittedBaseline):
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
         """Equal members."""
-        self.require_fit()
         corrected = self.correct(self.modelled(batch))
         leads = self.blueprint.leads
         return repeat_members(corrected.unsqueeze(1).repeat(1, leads, 1, 1, 1), members)
