@@ -15,7 +15,7 @@ from wxreg.models.forecaster import Channel
 from wxreg.models.noise import MemberNoise
 from wxreg.models.precision import deviation, stored_bytes, with_precision
 from wxreg.models.rollout import roll_out
-from wxreg.models.tiling import Tiling, blend_tiles, sample_tiles
+from wxreg.models.tiling import TiledForecaster, Tiling, blend_tiles
 from wxreg.models.views import coarsen
 
 
@@ -104,10 +104,10 @@ def test_tiles_agree_with_the_whole_grid_away_from_its_edges() -> None:
     model = shaken(fields, "unet", settings={"base": 4, "depth": 1})
     batch = weather.windows(fields).pick(slice(0, 1))
 
-    def sample(part: weather.TinyBatch) -> torch.Tensor:
-        return model.sample(part, 1, MemberNoise(0, [0.0], 1))[:, 0, 0]
-
-    whole, tiled = sample(batch), sample_tiles(batch, Tiling((64, 64), 48, 16), sample)
+    noise = MemberNoise(0, [0.0], 1)
+    whole, tiled = (
+        one.sample(batch, 1, noise)[:, 0, 0] for one in (model, TiledForecaster(model, 48, 16))
+    )
     scale = model.space.targets.std
     inside = ((whole - tiled) / scale)[..., 8:-8, 8:-8].abs()
     assert float(inside.max()) < 0.05

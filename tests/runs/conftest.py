@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from noisy_world import NoisyWorld
 from tiny_world import World, make_world
 
 
@@ -25,6 +26,13 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def noisy(made_world: World, tmp_path_factory: pytest.TempPathFactory) -> NoisyWorld:
+    """A world in which the diffusion ensemble was trained; tests add forecasts to it."""
+    root = tmp_path_factory.mktemp("noisy") / "world"
+    return NoisyWorld.make(World(shutil.copytree(made_world.root, root)))
 
 
 @pytest.fixture

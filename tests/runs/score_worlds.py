@@ -11,6 +11,7 @@ import zarr
 from data.tiny_stores import hours, write_store
 from wxreg.data.forecast_files import ForecastWriter
 from wxreg.data.forecast_layout import ForecastLayout
+from wxreg.data.windows import Start
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
 from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_statistics import Domain
@@ -78,7 +79,7 @@ def forecast_store(
         for init in layout.inits:
             values = np.zeros((len(errors), len(leads), len(channels), *SHAPE), "f4")
             for at, lead in enumerate(layout.leads):
-                place = fields.place(init, lead)
+                place = fields.place(Start(init), lead)
                 for number, channel in enumerate(channels):
                     if place is not None:
                         values[:, at, number] = fields.read(place, channel)

@@ -14,11 +14,11 @@ from wxreg.library.loading import Library
 from wxreg.models.building import build
 from wxreg.models.forecaster import Blueprint, Channel
 from wxreg.models.noise import MemberNoise
+from wxreg.models.tiling import TiledForecaster
 from wxreg.models.views import crop
 from wxreg.resolve.request import Request
 from wxreg.resolve.resolver import Resolved, resolve
 from wxreg.runs.checkpoint_ensembles import member_checkpoints
-from wxreg.runs.tiles import sample_in_tiles
 from wxreg.specs.plan import SamplePlan
 
 LIBRARY = Library(Path(__file__).parents[2])
@@ -79,21 +79,17 @@ def interpolation() -> torch.nn.Module:
 @pytest.mark.parametrize(("slope", "tolerance"), [(0.0, 1e-6), (1.0, 0.5)])
 def test_a_domain_in_tiles_is_the_domain_at_once(slope: float, tolerance: float) -> None:
     batch, forecaster = coarse_batch(slope), interpolation()
-    plan = sample_plan("harpnet-conus404-v1", tile=32, overlap=16)
-
-    def noise() -> MemberNoise:
-        return MemberNoise(0, [0.0], 1)
-
-    tiled = sample_in_tiles(forecaster, batch, plan, noise)  # type: ignore[arg-type]
-    whole = forecaster.sample(batch, 1, noise())  # type: ignore[operator]
+    noise = MemberNoise(0, [0.0], 1)
+    tiled = TiledForecaster(forecaster, 32, 16).sample(batch, 1, noise)  # type: ignore[arg-type]
+    whole = forecaster.sample(batch, 1, noise)  # type: ignore[operator]
     assert tiled.shape == whole.shape
     assert float((tiled - whole).abs().max()) <= tolerance
 
 
 def test_tiles_must_hold_whole_input_cells() -> None:
-    plan = sample_plan("harpnet-conus404-v1", tile=30, overlap=14)
+    tiled = TiledForecaster(interpolation(), 30, 14)  # type: ignore[arg-type]
     with pytest.raises(Incompatible, match="do not divide into input cells"):
-        sample_in_tiles(interpolation(), coarse_batch(0.0), plan, lambda: MemberNoise(0, [0.0], 1))  # type: ignore[arg-type]
+        tiled.sample(coarse_batch(0.0), 1, MemberNoise(0, [0.0], 1))
 
 
 def test_coarse_inputs_are_cut_over_the_area_of_the_tile() -> None:

@@ -186,6 +186,6 @@ def _fits(place: Place, entry: FieldEntry, reference: Reference) -> bool:
     """Whether a place agrees with an index entry, wherever the file says anything."""
     if place.variable != entry.variable and place.variable in reference.variables:
         return False
-    told = (place.init, place.lead, place.member, place.level)
-    known = (entry.init, entry.lead, entry.member, entry.level)
+    told = (place.init, place.lead, place.member, place.level, place.segment)
+    known = (entry.init, entry.lead, entry.member, entry.level, entry.segment)
     return all(mine is None or mine == theirs for mine, theirs in zip(told, known, strict=True))

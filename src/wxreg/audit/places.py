@@ -17,6 +17,8 @@ _SECONDS: Final = {
     "seconds": 1, "minutes": 60, "hours": 3600, "days": 86400,
 }  # fmt: skip
 _AXES: Final = ("init_time", "lead_time", "member", "level")
+_SEGMENT: Final = "segment"
+"""Stands beside the init times where two events may start at once."""
 _GRID_UNITS: Final = ("degrees_north", "degrees_east", "degree_north", "degree_east")
 _GRID_NAMES: Final = frozenset({"lat", "lon", "latitude", "longitude", "XLAT", "XLONG"})
 
@@ -30,6 +32,7 @@ class Place:
     lead: int | None
     member: int | None
     level: float | None
+    segment: int | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Labels:
     @classmethod
     def of(cls, opened: xr.Dataset) -> Labels:
         """Read the coordinates of an open file, as far as they are understood."""
-        axes = {name: _axis(opened[name], name) for name in _AXES if name in opened.variables}
+        known = (*_AXES, _SEGMENT)
+        axes = {name: _axis(opened[name], name) for name in known if name in opened.variables}
         named = {
             word
             for array in opened.variables.values()
@@ -58,8 +62,10 @@ class Labels:
 
     def place(self, found: FieldPrint) -> Place:
         """What a field is of."""
-        at = {name: self._value(name, dict(found.index)) for name in _AXES}
-        return Place(found.variable, at["init_time"], at["lead_time"], at["member"], at["level"])
+        index = dict(found.index)
+        at = [self._value(name, index) for name in _AXES]
+        beside = {_SEGMENT: index["init_time"]} if "init_time" in index else {}
+        return Place(found.variable, *at, self._value(_SEGMENT, beside))
 
     def _value(self, axis: str, index: Mapping[str, int]) -> Any:
         values = self.axes.get(axis, ())
@@ -76,7 +82,7 @@ def _axis(array: xr.DataArray, name: str) -> tuple[Any, ...]:
         return ()
     if name == "level":
         return tuple(float(value) for value in values)
-    if name == "member":
+    if name in ("member", _SEGMENT):
         return tuple(int(value) for value in values)
     if name == "lead_time":
         factor = _SECONDS.get(units)

@@ -61,6 +61,7 @@ class FieldStore:
 
     def _read_coordinates(self, opened: xr.Dataset) -> None:
         self.shape = (opened.sizes["y"], opened.sizes["x"])
+        self.events = tuple(map(str, opened.attrs.get("events", ())))  # by their segment
         self.y, self.x = (np.asarray(opened[name].values, np.float64) for name in ("y", "x"))
         self.lat, self.lon = (_plane(opened, name, self.shape) for name in ("lat", "lon"))
         self.calendar = "standard"

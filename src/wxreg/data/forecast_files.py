@@ -24,9 +24,12 @@ from numpy.typing import NDArray
 from wxreg.artifacts.digests import field_digest, merkle_root
 from wxreg.artifacts.sealing import storage_errors
 from wxreg.data.forecast_layout import ForecastLayout, make_arrays
+from wxreg.data.windows import Start
 from wxreg.errors import Conflict, IntegrityError, NotFound, UsageError
 
 CLAIM = "wxreg"
+Place = tuple[str, int, int, int, float, int]
+"""Variable, init, lead, member, level and segment of a field."""
 
 
 @dataclass(frozen=True, order=True)
@@ -41,10 +44,13 @@ class FieldEntry:
     member: int
     level: float | None
     digest: str
+    segment: int = 0
+    """The event, where the dataset has any: two of them may start at one time."""
 
-    def place(self) -> tuple[str, int, int, int, float]:
+    def place(self) -> Place:
         """What the field is of; sorts."""
-        return (self.variable, self.init, self.lead, self.member, self.level or 0.0)
+        level = self.level or 0.0
+        return (self.variable, self.init, self.lead, self.member, level, self.segment)
 
 
 def index_beside(path: Path) -> Path:
@@ -68,7 +74,12 @@ class ForecastWriter:
         """Begin a store, or go on with one of the same layout and claim."""
         self.path = path
         self.layout = layout
-        self._entries: dict[tuple[str, int, int, int, float], FieldEntry] = {}
+        self._entries: dict[Place, FieldEntry] = {}
+        self._positions = {start: number for number, start in enumerate(layout.starts)}
+        if len(self._positions) < len(layout.inits):
+            raise UsageError(
+                "REG-235", "two forecasts begin at one time in one segment", where=str(path)
+            )
         about = {"state": "writing", "claim": dict(claim), "outline": layout.outline()}
         with storage_errors(path):
             self._group = self._resume(about) if path.exists() else self._begin(about)
@@ -107,17 +118,19 @@ class ForecastWriter:
             torn.unlink()
         return zarr.open_group(self.path, mode="r+")
 
-    def done(self, init: int, first_member: int) -> bool:
-        """Whether that init time has that block of members already."""
+    def done(self, init: int, first_member: int, segment: int = 0) -> bool:
+        """Whether that init time (of that segment) has that block of members already."""
         last = min(first_member + self.layout.member_block, self.layout.members)
         return all(
-            (name, init, lead, member, level or 0.0) in self._entries
+            (name, init, lead, member, level or 0.0, segment) in self._entries
             for name, level in map(self.layout.plane, self.layout.channels)
             for lead in self.layout.leads
             for member in range(first_member, last)
         )
 
-    def write(self, init: int, first_member: int, values: NDArray[np.float32]) -> None:
+    def write(
+        self, init: int, first_member: int, values: NDArray[np.float32], segment: int = 0
+    ) -> None:
         """Write members from ``first_member`` on: values ``(M, L, D, Y, X)`` in physical units.
 
         Returns at once while threads are free; the array must not change afterwards.
@@ -128,7 +141,7 @@ class ForecastWriter:
         if (
             values.shape != expected
             or first_member % layout.member_block
-            or init not in layout.inits
+            or (init, segment) not in self._positions
         ):
             raise UsageError(
                 "REG-235",
@@ -139,21 +152,24 @@ class ForecastWriter:
         self._collect(room=self._threads * len(layout.channels))
         for number, channel in enumerate(layout.channels):
             part = values[:, :, number]
+            start = Start(init, segment)
             self._waiting.append(
-                self._pool.submit(self._write_channel, channel, init, first_member, part)
+                self._pool.submit(self._write_channel, channel, start, first_member, part)
             )
 
     def _write_channel(
-        self, channel: str, init: int, first: int, values: NDArray[np.float32]
+        self, channel: str, start: Start, first: int, values: NDArray[np.float32]
     ) -> list[FieldEntry]:
         name, level = self.layout.plane(channel)
         entries = [
-            FieldEntry(name, init, lead, first + m, level, field_digest(values[m, l_]))
+            FieldEntry(
+                name, start.init, lead, first + m, level, field_digest(values[m, l_]), start.segment
+            )
             for m in range(values.shape[0])
             for l_, lead in enumerate(self.layout.leads)
         ]
         place: tuple[Any, ...] = (
-            self.layout.inits.index(init),
+            self._positions[start],
             slice(None),
             slice(first, first + values.shape[0]),
         )
@@ -178,10 +194,10 @@ class ForecastWriter:
         self._collect()
         layout = self.layout
         missing = [
-            init
-            for init in layout.inits
+            start
+            for start in layout.starts
             for first in range(0, layout.members, layout.member_block)
-            if not self.done(init, first)
+            if not self.done(start.init, first, start.segment)
         ]
         if missing:
             raise IntegrityError(
@@ -271,7 +287,9 @@ def _about(path: Path) -> dict[str, Any]:
 
 
 def _line(entry: FieldEntry) -> str:
-    return json.dumps(astuple(entry), separators=(",", ":")) + "\n"
+    """A line of the index; the segment is only there where the dataset has any."""
+    values = astuple(entry)
+    return json.dumps(values if entry.segment else values[:-1], separators=(",", ":")) + "\n"
 
 
 def _read_entries(path: Path, *, torn: bool) -> list[FieldEntry]:
@@ -286,9 +304,8 @@ def _read_entries(path: Path, *, torn: bool) -> list[FieldEntry]:
         if not line or (torn and number == len(lines)):
             continue
         try:
-            variable, init, lead, member, level, digest = json.loads(line)
-            entries.append(FieldEntry(variable, init, lead, member, level, digest))
-        except ValueError as error:
+            entries.append(FieldEntry(*json.loads(line)))
+        except (TypeError, ValueError) as error:
             raise IntegrityError(
                 "REG-536", f"line {number} is not a field: {error}", where=str(path)
             ) from error

@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from wxreg.data.windows import Start
 from wxreg.errors import UsageError
 
 _CHUNK: Final = 256
@@ -38,6 +39,15 @@ class ForecastLayout:
     calendar: str = "standard"
     units: Mapping[str, str] | None = None
     """Units by variable."""
+    segments: tuple[int, ...] = ()
+    """The segment (event) of each init time, where the dataset has any: two may start at once."""
+
+    @property
+    def starts(self) -> tuple[Start, ...]:
+        """Init time and segment of each forecast, in order; no two are alike."""
+        if not self.segments:
+            return tuple(Start(init) for init in self.inits)
+        return tuple(map(Start, self.inits, self.segments))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -69,6 +79,7 @@ class ForecastLayout:
             "member_block": self.member_block,
             "shape": list(self.shape),
             "calendar": self.calendar,
+            **({"segments": list(self.segments)} if self.segments else {}),
         }
 
 
@@ -89,7 +100,7 @@ def make_arrays(group: zarr.Group, layout: ForecastLayout) -> None:
             shards=_shards(layout, levelled),
             dimension_names=dims,
         )
-        array.attrs["coordinates"] = "lat lon"
+        array.attrs["coordinates"] = "lat lon segment" if layout.segments else "lat lon"
         if layout.units and name in layout.units:
             array.attrs["units"] = layout.units[name]
 
@@ -135,6 +146,9 @@ def _coordinates(group: zarr.Group, layout: ForecastLayout) -> None:
     ]
     if layout.levels:
         axes.append(("level", np.array(layout.levels), ("level",), {}))
+    if layout.segments:
+        about = {"long_name": "segment (event) that the forecast belongs to"}
+        axes.append(("segment", np.array(layout.segments, np.int64), ("init_time",), about))
     for name, values, dims, attributes in axes:
         array = group.create_array(name, data=values, dimension_names=dims)
         array.attrs.update(attributes)

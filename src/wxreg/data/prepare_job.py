@@ -184,6 +184,7 @@ class Job:
             "Conventions": "CF-1.11",
             "missing_times": self.still_missing(),
             "missing_fields": self.source.attrs.get("missing_fields", {}),
+            **({"events": events} if (events := self.source.attrs.get("events")) else {}),
             "wxreg": {
                 "identity": self.plan.identity(),
                 "source_digest": self.plan.source_digest,

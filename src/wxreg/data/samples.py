@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wxreg.data.fields import FieldStore
+from wxreg.data.missing_inputs import FilledInput, InputSources, MissingInputs
 from wxreg.data.tiles import Tile, coarser, cut
-from wxreg.data.windows import Windows, enumerate_windows, one_lead_each, period_seconds
+from wxreg.data.windows import Axis, Windows, enumerate_windows, one_lead_each, period_seconds
 from wxreg.errors import Incompatible, UsageError
 from wxreg.specs.timeaxis import Period
 
@@ -56,6 +57,8 @@ class LoaderSettings:
     """All times of a sample lie in one of these; none for all there are."""
     truth: bool = True
     """Whether targets are read; without it a sample needs its inputs only."""
+    missing: MissingInputs = "refuse"
+    """What takes the place of missing inputs."""
     tile: Tile | None = None
     scales: tuple[int, ...] = (1,)
     """Block sizes of the views that batches take turns in."""
@@ -97,6 +100,7 @@ class SampleSource:
         self._inputs, self._targets = _open(settings)
         self.factor = _factor(self._inputs, self._targets)
         self._static = self._read_static()
+        self._sources = self._find_sources()
         self.windows = self._enumerate()
         if settings.tile is not None and settings.scales != (1,):
             raise UsageError("REG-235", "tiles and coarser views cannot be asked for together")
@@ -140,7 +144,7 @@ class SampleSource:
         Corners are rows and columns of the target grid, multiples of :attr:`factor`.
         """
         cutting = _Cutting(self.settings.tile, corners, self.factor, scale)
-        frames = _frames(self._inputs, self.settings.inputs.channels, chosen.inputs)
+        frames = self._input_frames(chosen.inputs)
         inputs, input_mask = filled(cutting.inputs(frames))
         target, target_mask = self._truth(chosen, cutting)
         return Samples(
@@ -154,6 +158,34 @@ class SampleSource:
             lat=cutting.targets(self._targets.lat),
             lon=cutting.targets(self._targets.lon),
         )
+
+    def filled_inputs(self, chosen: Windows) -> tuple[FilledInput, ...]:
+        """The earlier fields that stand in for missing inputs of those windows."""
+        if self._sources is None:
+            return ()
+        return self._sources.filled_inputs(self._inputs, chosen.inputs)
+
+    def _find_sources(self) -> InputSources | None:
+        policy = self.settings.missing
+        if policy == "refuse":
+            return None
+        return InputSources.of(self._inputs, self.settings.inputs.channels, policy)
+
+    def _input_axis(self) -> Axis:
+        """The input times, usable where every channel has a field or one that stands in."""
+        if self._sources is None:
+            return self._inputs.axis_of(self.settings.inputs.channels)
+        return replace(self._inputs.axis, usable=self._sources.usable)
+
+    def _input_frames(self, times: Ints) -> Floats:
+        channels = self.settings.inputs.channels
+        if self._sources is None or not self._sources.filled[times].any():
+            return _frames(self._inputs, channels, times)
+        planes = [
+            _frames(self._inputs, (channel,), self._sources.places[times, number])
+            for number, channel in enumerate(channels)
+        ]
+        return np.concatenate(planes, axis=2)
 
     def _truth(self, chosen: Windows, cutting: _Cutting) -> tuple[Floats | None, Mask | None]:
         if not self.settings.truth:
@@ -180,7 +212,7 @@ class SampleSource:
         groups = [(lead,) for lead in settings.leads] if settings.one_lead else [settings.leads]
         found = [
             enumerate_windows(
-                self._inputs.axis_of(settings.inputs.channels),
+                self._input_axis(),
                 self._targets.axis_of(settings.targets.channels),
                 history=settings.history,
                 leads=leads,

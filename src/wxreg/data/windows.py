@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,15 @@ from wxreg.specs.timeaxis import Period, minutes_since_epoch
 Ints = NDArray[np.int64]
 _EPOCH = "1970-01-01T00:00"
 _ABSENT = -1
+
+
+class Start(NamedTuple):
+    """Where a forecast begins: events that overlap in time have equal inits, not equal starts."""
+
+    init: int
+    """Seconds since 1970."""
+    segment: int = 0
+    """The event; 0 in a store that is one series."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,11 @@ class Windows:
             tuple(self.targets[index].tolist()),
             tuple(self.leads[index].tolist()),
         )
+
+    @property
+    def starts(self) -> tuple[Start, ...]:
+        """Where each window begins."""
+        return tuple(map(Start, self.init.tolist(), self.segment.tolist()))
 
     def choose(self, keep: NDArray[Any]) -> Windows:
         """The windows at these positions (or where this mask is True), in that order."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from copy import copy
 
 import numpy as np
 import torch
@@ -25,7 +26,14 @@ class MemberNoise:
         """``init_times`` in seconds since 1970; ``member_offset`` is the number of the first."""
         self._keys = [_key(seed, time) for time in init_times]
         self._members = range(member_offset, member_offset + members)
-        self._draw = 0
+        self.draws = 0
+        """How many draws were made."""
+
+    def from_draw(self, draws: int) -> MemberNoise:
+        """The same noise as it was, or will be, after so many draws."""
+        found = copy(self)
+        found.draws = draws
+        return found
 
     def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """Standard normal draws of shape ``(rows, *shape)``; a row is one (init, member)."""
@@ -38,7 +46,7 @@ class MemberNoise:
         return torch.from_numpy(np.stack(rows)).to(like)
 
     def _streams(self) -> list[np.random.Generator]:
-        draw, self._draw = self._draw, self._draw + 1
+        draw, self.draws = self.draws, self.draws + 1
         return [
             np.random.Generator(np.random.Philox(key=key, counter=[0, 0, draw, member]))
             for key in self._keys
@@ -56,7 +64,7 @@ class TileNoise:
     def __init__(
         self, whole: MemberNoise, shape: tuple[int, int], rows: slice, columns: slice
     ) -> None:
-        """``whole`` is made anew for each tile, so that every tile starts at the first draw."""
+        """``whole`` is a copy for each tile, so that every tile starts at the same draw."""
         self._whole = whole
         self._shape = shape
         self._window = (rows, columns)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from wxreg.errors import Incompatible
 from wxreg.models.forecaster import Forecaster
 
 Precision = Literal["32", "bf16", "16", "int8"]
@@ -52,12 +53,39 @@ class Deviation:
 
     largest: float
     root_mean_square: float
+    variables: Mapping[str, float] = field(default_factory=dict)
+    """The largest difference of each channel, in its own units."""
 
 
 def deviation(full: Tensor, smaller: Tensor, scale: Tensor) -> Deviation:
     """The difference of two forecasts ``(..., D, Y, X)`` over the scales ``(D, 1, 1)``."""
     difference = (smaller - full) / scale
     return Deviation(float(difference.abs().max()), float(difference.square().mean().sqrt()))
+
+
+def measured_deviation(full: Tensor, smaller: Tensor, channels: Sequence[str]) -> Deviation:
+    """How far a forecast ``(M, L, D, Y, X)`` moved; what is missing in both is left out.
+
+    A channel that does not vary has no scale: it counts in its own units only.
+    """
+    if not torch.equal(full.isfinite(), smaller.isfinite()):
+        raise Incompatible(
+            "REG-461",
+            "forecasts of these numbers overflow where those of float32 do not",
+            where="sampling.precision",
+            hint="choose bf16, whose range is that of float32, or 32",
+        )
+    moved = (smaller - full).nan_to_num(0.0)
+    planes = full.movedim(-3, 0).flatten(1)
+    scale = torch.stack([plane[plane.isfinite()].std(correction=0) for plane in planes])
+    varies = scale > 0
+    relative = moved[..., varies, :, :] / scale[varies][:, None, None]
+    largest = moved.abs().movedim(-3, 0).flatten(1).amax(dim=1).tolist()
+    return Deviation(
+        float(relative.abs().max()) if varies.any() else 0.0,
+        float(relative.square().mean().sqrt()) if varies.any() else 0.0,
+        dict(zip(channels, largest, strict=True)),
+    )
 
 
 def stored_bytes(module: nn.Module, precision: Precision) -> int:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wxreg.errors import UsageError
-from wxreg.models.forecaster import Batch
+from wxreg.errors import Incompatible, UsageError
+from wxreg.models.forecaster import Batch, Forecaster, LossReport, Noise
+from wxreg.models.noise import MemberNoise, TileNoise
 from wxreg.models.views import crop
 
 
@@ -63,13 +64,46 @@ def blend_tiles(tiling: Tiling, forecast: Callable[[slice, slice], Tensor]) -> T
     return total / weight
 
 
-def sample_tiles(batch: Batch, tiling: Tiling, sample: Callable[[Batch], Tensor]) -> Tensor:
-    """``sample`` applied to each tile of a batch, blended over the whole grid.
+class TiledForecaster(Forecaster):
+    """A forecaster that samples tile by tile; each tile sees its cut of one noise field.
 
-    A sampler that draws noise uses `blend_tiles` with a `TileNoise` for each tile instead, so
-    that members stay coherent from tile to tile.
+    In a roll-out every step is blended before the next one begins, so that tiles never part.
     """
-    return blend_tiles(tiling, lambda rows, columns: sample(crop(batch, rows, columns)))
+
+    def __init__(self, whole: Forecaster, size: int, overlap: int) -> None:
+        super().__init__(whole.blueprint)
+        self.whole, self.size, self.overlap = whole, size, overlap
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> LossReport:
+        """The loss of the forecaster itself: training cuts its own tiles."""
+        return self.whole.loss(batch, generator)
+
+    def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
+        """The blended forecast ``(B, M, L, D, Y, X)``."""
+        if not isinstance(noise, MemberNoise):
+            raise UsageError("REG-240", "tiles need noise that is counted by member")
+        rows, columns = batch.lat.shape[-2:]
+        self._check(rows // batch.inputs.shape[-2])
+        before = noise.draws
+
+        def one(down: slice, across: slice) -> Tensor:
+            own = noise.from_draw(before)
+            cut = TileNoise(own, (rows, columns), down, across)
+            forecast = self.whole.sample(crop(batch, down, across), members, cut)
+            noise.draws = own.draws
+            return forecast
+
+        return blend_tiles(Tiling((rows, columns), self.size, self.overlap), one)
+
+    def _check(self, factor: int) -> None:
+        """Tiles begin on whole input cells."""
+        if self.size % factor or self.overlap % factor:
+            raise Incompatible(
+                "REG-461",
+                f"tiles of {self.size} cells that share {self.overlap} do not divide into input "
+                f"cells, which are {factor} times larger",
+                hint=f"make sampling.tile and sampling.overlap multiples of {factor}",
+            )
 
 
 def _starts(length: int, size: int, overlap: int) -> list[int]:

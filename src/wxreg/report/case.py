@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from wxreg.data.windows import Start
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
 from wxreg.runs.scoring_rows import lead_text
 from wxreg.specs.grid import Grid
@@ -32,13 +33,18 @@ class Case:
     truth: Field
     last: Field | None
     """The field at the init time; none where it is missing."""
-    init: int
+    start: Start
     lead: int
     threshold: float | None
     extent: tuple[float, float, float, float]
     """West, east, south and north edge in kilometres or degrees."""
     axes: tuple[str, str]
     projection: str
+
+    @property
+    def init(self) -> int:
+        """The init time in seconds since 1970."""
+        return self.start.init
 
     @property
     def title(self) -> str:
@@ -85,11 +91,11 @@ class Drawing:
 
     def leads_of(self, case: Case) -> list[tuple[Case, Field]]:
         """At most six leads of the same init, evenly spread, each with its first member."""
-        position = self.forecast.inits.index(case.init)
+        position = self.forecast.starts.index(case.start)
         spread = np.linspace(0, len(self.forecast.leads) - 1, _LEADS).round().astype(int)
         found = []
         for number in sorted(set(spread.tolist())):
-            place = self.truth.place(case.init, self.forecast.leads[number])
+            place = self.truth.place(case.start, self.forecast.leads[number])
             if place is not None:
                 one = self._at(position, number, place)
                 found.append((one, one.members[0]))
@@ -97,20 +103,20 @@ class Drawing:
 
     def _places(self, number: int) -> list[tuple[int, int]]:
         lead = self.forecast.leads[number]
-        places = [(n, self.truth.place(init, lead)) for n, init in enumerate(self.forecast.inits)]
+        places = [(n, self.truth.place(one, lead)) for n, one in enumerate(self.forecast.starts)]
         return [(position, place) for position, place in places if place is not None]
 
     def _at(self, position: int, number: int, place: int) -> Case:
-        init = self.forecast.inits[position]
-        start = self.truth.place(init, 0)
+        start = self.forecast.starts[position]
+        last = self.truth.place(start, 0)
         extent, axes = _extent(self.truth, self.grid)
         real = self.truth.read(place, self.channel)
         return Case(
             variable=self.variable,
             members=self.forecast.read(position, number, self.channel),
             truth=real,
-            last=None if start is None else self.truth.read(start, self.channel),
-            init=init,
+            last=None if last is None else self.truth.read(last, self.channel),
+            start=start,
             lead=self.forecast.leads[number],
             threshold=_reached(self.thresholds, real),
             extent=extent,

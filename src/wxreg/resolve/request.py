@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from wxreg.errors import UsageError
 from wxreg.ids import DataRef, near_names
@@ -38,6 +38,10 @@ class Request:
     rule: str = "best"
 
 
+_INSTEAD_OF: Final = {"training.steps": "epochs", "training.epochs": "steps"}
+"""A length that is set takes the place of the other one that the entry declares."""
+
+
 def parse_overrides(texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """``key=value`` words as pairs."""
     pairs = []
@@ -57,16 +61,28 @@ def override_values(
     """The overrides as a nested mapping; each path must exist in the expanded entry."""
     nested: dict[str, Any] = {}
     for key, text in overrides:
-        _must_exist(key, expanded)
+        known = _existing(key, expanded)
         here = nested
         *folders, last = key.split(".")
         for folder in folders:
             here = here.setdefault(folder, {})
-        here[last] = parse(text.encode(), f"--set {key}") if text else ""
+        here[last] = _value(key, text, known)
+        other = _INSTEAD_OF.get(key)
+        if other is not None and here[last] is not None:
+            here.setdefault(other, None)
     return nested
 
 
-def _must_exist(key: str, expanded: dict[str, Any]) -> None:
+def _value(key: str, text: str, known: Any) -> Any:
+    """What a word means: YAML, but digits stay text where the setting is text (``16``)."""
+    if text in ("null", "~"):
+        return None
+    value = parse(text.encode(), f"--set {key}") if text else ""
+    return text if isinstance(known, str) and isinstance(value, int | float) else value
+
+
+def _existing(key: str, expanded: dict[str, Any]) -> Any:
+    """The value that an override takes the place of; a path that is not there is refused."""
     here: Any = expanded
     for part in key.split("."):
         if not isinstance(here, dict) or part not in here:
@@ -74,6 +90,7 @@ def _must_exist(key: str, expanded: dict[str, Any]) -> None:
             hint = f"did you mean {' or '.join(near)}?" if near else "`reg show` lists the settings"
             raise UsageError("REG-200", f"there is no setting {key!r}", where="--set", hint=hint)
         here = here[part]
+    return here
 
 
 def leaf_paths(values: Any, prefix: str = "") -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from wxreg.data.fields import FieldStore
 from wxreg.data.forecast_files import open_forecast, read_claim
-from wxreg.data.windows import seconds_since_epoch
+from wxreg.data.windows import Start, seconds_since_epoch
 from wxreg.errors import IntegrityError
 
 Field = NDArray[np.floating[Any]]
@@ -29,6 +30,8 @@ class ForecastFields:
             )
             self.calendar = str(opened["init_time"].dt.calendar)
             self.inits = [int(s) for s in seconds_since_epoch(opened["init_time"].values)]
+            events = opened["segment"].values.tolist() if "segment" in opened.coords else None
+            self.starts = list(map(Start, self.inits, events or [0] * len(self.inits)))
             leads = opened["lead_time"].values.astype("timedelta64[s]").astype(np.int64)
             self.leads = tuple(int(lead) for lead in leads)
             self.members = int(opened.sizes["member"])
@@ -69,19 +72,22 @@ class TruthFields:
     def __init__(self, path: Path, channels: tuple[str, ...]) -> None:
         self.store = FieldStore(path, channels)
         axis = self.store.axis_of(channels)
-        self._segments: dict[int, list[int]] = {}
         self._places: dict[tuple[int, int], int] = {}
         for place, (second, segment) in enumerate(zip(axis.seconds, axis.segments, strict=True)):
-            self._segments.setdefault(int(second), []).append(int(segment))
             if axis.usable[place]:
                 self._places[int(segment), int(second)] = place
 
-    def place(self, init: int, lead: int) -> int | None:
-        """Where the valid time lies in the store, in the segment of the init; none if missing."""
-        for segment in self._segments.get(init, [0]):
-            if (segment, init + lead) in self._places:
-                return self._places[segment, init + lead]
-        return None
+    def place(self, start: Start, lead: int) -> int | None:
+        """Where the valid time lies in the store, in the segment of the start; none if missing."""
+        return self._places.get((start.segment, start.init + lead))
+
+    def times(self) -> list[tuple[int, int]]:
+        """``(seconds, place)`` of every usable time."""
+        return [(second, place) for (_, second), place in self._places.items()]
+
+    def at(self, place: int) -> Callable[[str], Field]:
+        """The fields of one place, by channel."""
+        return lambda channel: self.read(place, channel)
 
     def read(self, place: int, channel: str) -> Field:
         """One field ``(Y, X)``; NaN is missing."""

@@ -12,6 +12,7 @@ import numpy as np
 from wxreg.artifacts.checkpoint_file import RawTensor, read_checkpoint, weights_digest
 from wxreg.artifacts.layout import Layout
 from wxreg.data.forecast_files import open_forecast, read_index
+from wxreg.data.windows import Start
 from wxreg.errors import Incompatible, NotFound
 from wxreg.ledger import queries
 from wxreg.ledger.records import RunRecord
@@ -19,7 +20,8 @@ from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
 from wxreg.runs.environment import Conditions, conditions
 from wxreg.runs.finding import checkpoint_of_digest
-from wxreg.runs.sampling import SampleOptions, load_weights_of, sample
+from wxreg.runs.sampling import SampleOptions, sample
+from wxreg.runs.sampling_weights import load_weights_of
 from wxreg.runs.threads import use_threads
 from wxreg.runs.training import TrainOptions, train
 from wxreg.specs.plan import SamplePlan, TrainPlan
@@ -103,8 +105,8 @@ def _sample_again(
     weights = load_weights_of(library, plan, checkpoint, None, members)
     options = SampleOptions(accelerator=str(then.get("device", "auto")), quiet=quiet)
     old = Path(str(record.outcome["path"]))
-    inits = tuple(sorted({entry.init for entry in read_index(old)}))
-    made = sample(library, ledger, plan, weights, options, inits)
+    starts = tuple(sorted({Start(entry.init, entry.segment) for entry in read_index(old)}))
+    made = sample(library, ledger, plan, weights, options, starts)
     size = plan.sampling.member_batch
     now = conditions(options.accelerator, member_batch=size, deterministic=True)
     return _reproduction(compare_forecasts(old, made.forecast), then, now, made.run)

@@ -12,10 +12,11 @@ from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
 from wxreg.resolve.request import Request
 from wxreg.resolve.resolver import Draft, resolve
-from wxreg.runs.cases import case_times
+from wxreg.runs.cases import case_starts
 from wxreg.runs.checkpoint_ensembles import member_checkpoints
 from wxreg.runs.finding import trained_checkpoint
-from wxreg.runs.sampling import Sampled, SampleOptions, load_weights_of, sample
+from wxreg.runs.sampling import Sampled, SampleOptions, sample
+from wxreg.runs.sampling_weights import load_weights_of
 from wxreg.specs.plan import SamplePlan
 
 
@@ -44,7 +45,7 @@ def sample_request(
     if plan.sampling.strategy == "checkpoints" and checkpoint is not None:
         members = member_checkpoints(checkpoint.parent, plan)
         plan = plan.model_copy(update={"ensemble": tuple(file_digest(one) for one in members)})
-    cases = case_times(library, plan)
+    cases = case_starts(library, plan)
     weights = load_weights_of(library, plan, checkpoint, run, members)
     options = SampleOptions(None if netcdf else out, accelerator, quiet)
     sampled = sample(library, ledger, plan, weights, options, cases)

@@ -8,20 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wxreg.data.batches import BatchSource
-from wxreg.data.windows import moment_seconds, period_seconds
+from wxreg.data.windows import Start, moment_seconds, period_seconds
 from wxreg.errors import Incompatible
-from wxreg.specs.plan import SamplePlan, Starts
+from wxreg.specs.plan import SamplePlan
 
 
 def chosen_windows(
-    source: BatchSource, plan: SamplePlan, cases: Sequence[int] | None
+    source: BatchSource, plan: SamplePlan, cases: Sequence[Start] | None
 ) -> NDArray[np.int64]:
-    """The windows of the source to forecast, in order; ``cases`` are seconds since 1970."""
+    """The windows of the source to forecast, in order; ``cases`` take the place of the starts."""
     starts, inits = plan.starts, source.windows.init
     if cases is not None:
-        keep = np.isin(inits, np.asarray(cases, np.int64))
+        wanted = frozenset(cases)
+        keep = np.array([start in wanted for start in source.windows.starts], bool)
     elif starts.times:
-        keep = _at_times(starts, inits, plan.inputs.calendar)
+        keep = _at_times(plan, inits)
     else:
         keep = _verifiable(plan, inits)
     if starts.every is not None:
@@ -34,7 +35,7 @@ def chosen_windows(
         raise Incompatible(
             "REG-461",
             "no initial time is left: none in the asked range has all the inputs it needs",
-            hint="ask for other times",
+            hint=f"ask for other times{_or_fill(plan)}",
         )
     return chosen
 
@@ -49,14 +50,22 @@ def _verifiable(plan: SamplePlan, inits: NDArray[np.int64]) -> NDArray[np.bool_]
     return np.asarray(np.logical_or.reduce(inside), bool)
 
 
-def _at_times(starts: Starts, inits: NDArray[np.int64], calendar: str) -> NDArray[np.bool_]:
-    wanted = {time: moment_seconds(time, calendar) for time in starts.times}
+def _at_times(plan: SamplePlan, inits: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """The windows at the asked times; where events overlap, those of every event."""
+    wanted = {time: moment_seconds(time, plan.inputs.calendar) for time in plan.starts.times}
     have = set(inits.tolist())
     missing = [time for time, seconds in wanted.items() if seconds not in have]
     if missing:
         raise Incompatible(
             "REG-461",
             f"no forecast can start at {', '.join(missing)}: the inputs are missing there",
-            hint="ask for times whose inputs are there; `reg data check` names the missing ones",
+            hint="ask for times whose inputs are there (`reg data check` names the missing ones)"
+            + _or_fill(plan),
         )
     return np.isin(inits, list(wanted.values()))
+
+
+def _or_fill(plan: SamplePlan) -> str:
+    if plan.sampling.missing != "refuse":
+        return ""
+    return ", or fill short gaps: --set sampling.missing=previous"

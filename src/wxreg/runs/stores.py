@@ -40,4 +40,5 @@ def loader_settings(
         one_lead=one_lead,
         periods=periods,
         truth=truth,
+        missing=plan.sampling.missing if isinstance(plan, SamplePlan) else "refuse",
     )

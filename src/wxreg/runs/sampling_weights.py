@@ -1,0 +1,75 @@
+"""The forecaster of a sample plan: its weights, in the declared numbers, compiled, in tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from wxreg.data.batches import WindowBatch
+from wxreg.library.loading import Library
+from wxreg.models.building import build
+from wxreg.models.compiling import compiled
+from wxreg.models.forecaster import Forecaster
+from wxreg.models.precision import Deviation, measured_deviation, with_precision
+from wxreg.models.tiling import TiledForecaster
+from wxreg.runs.blueprints import plan_statistics, untrained_blueprint
+from wxreg.runs.checkpoint_ensembles import open_ensemble
+from wxreg.runs.checkpoints import open_checkpoint
+from wxreg.runs.members import member_block
+from wxreg.specs.plan import SamplePlan
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The forecaster of a plan and the SHA-256 of its checkpoint, if it has one."""
+
+    forecaster: Forecaster
+    checkpoint: str | None
+    training_run: str | None = None
+
+
+def load_weights_of(
+    library: Library,
+    plan: SamplePlan,
+    checkpoint: Path | None,
+    training_run: str | None,
+    members: Sequence[Path] = (),
+) -> Weights:
+    """Open the checkpoint of a plan, or build the system that needs none."""
+    if checkpoint is None:
+        statistics = plan_statistics(
+            library, plan, (("inputs", plan.inputs), ("targets", plan.targets))
+        )
+        blueprint = untrained_blueprint(plan, statistics, library.lexicon())
+        return Weights(build(blueprint, seed=plan.seed).eval(), None)
+    sampler = dict(plan.sampling.sampler) or None
+    loaded = open_checkpoint(checkpoint, sampler, plan.checkpoint)
+    if members:
+        return Weights(open_ensemble(plan, members), loaded.sha256, training_run)
+    return Weights(loaded.forecaster, loaded.sha256, training_run)
+
+
+def declared_forecaster(
+    plan: SamplePlan, forecaster: Forecaster, batch: WindowBatch
+) -> tuple[Forecaster, Deviation | None]:
+    """What samples the plan, and how far its numbers move the first members of ``batch``.
+
+    The deviation from plain float32 is measured wherever weights are rounded or compiled.
+    """
+    sampling = plan.sampling
+    full = _tiled(plan, forecaster)
+    if sampling.precision == "32" and not sampling.compile:
+        return full, None
+    changed = with_precision(forecaster, sampling.precision)
+    chosen = _tiled(plan, compiled(changed) if sampling.compile else changed)
+    one, two = (torch.from_numpy(member_block(each, batch, plan, 0)) for each in (full, chosen))
+    return chosen, measured_deviation(one, two, plan.targets.channels)
+
+
+def _tiled(plan: SamplePlan, forecaster: Forecaster) -> Forecaster:
+    if plan.sampling.tile is None:
+        return forecaster
+    return TiledForecaster(forecaster, plan.sampling.tile, plan.sampling.overlap).eval()
