@@ -15,9 +15,9 @@ from score_worlds import HOUR, LEXICON, START, forecast_store, protocol, scoring
 
 from data.tiny_stores import hours, write_store
 from wxreg.errors import Conflict, Incompatible, IntegrityError
-from wxreg.runs.evaluating import tallied
-from wxreg.runs.evaluating_checks import check_evaluation
+from wxreg.runs.evaluating_checks import Sides, check_evaluation
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
+from wxreg.runs.evaluating_streams import Streams, tallied
 from wxreg.runs.evaluating_tally import keep_tally
 from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_files import (
@@ -48,9 +48,9 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evaluated(forecast: Path, truth: Path, **changes: object) -> tuple[ForecastFields, Table]:
     opened, wanted = ForecastFields(forecast), protocol(**changes)
-    check_evaluation(opened, truth, wanted, LEXICON)
+    check_evaluation(Sides(opened, truth), wanted, LEXICON)
     score = scoring(opened, wanted)
-    tally = tallied(score, opened, TruthFields(truth, ("t2m", "refc")))
+    tally = tallied(Streams(score, opened, TruthFields(truth, ("t2m", "refc"))))
     return opened, rows_of(score, tally.states, {MODEL: opened.members}, opened.leads)
 
 
@@ -135,8 +135,8 @@ def test_two_halves_merge_to_the_whole(truth: Path, tmp_path: Path) -> None:
         thresholds=[{"variable": "refc", "values": [20000.0], "units": "dBZ"}],
     )
     score, fields = scoring(opened, wanted), TruthFields(truth, ("t2m", "refc"))
-    at_once = tallied(score, opened, fields).states
-    parts = [tallied(score, opened, fields, inits=some).states for some in ([3, 0], [4, 1, 2])]
+    at_once = tallied(Streams(score, opened, fields)).states
+    parts = [tallied(Streams(score, opened, fields), some).states for some in ([3, 0], [4, 1, 2])]
     write_states(tmp_path / "half.zarr", parts[0])
     merged = merged_states([parts[1], read_states(tmp_path / "half.zarr")])
     assert merged.keys() == at_once.keys()
@@ -155,8 +155,8 @@ def test_two_halves_merge_to_the_whole(truth: Path, tmp_path: Path) -> None:
 def test_an_evaluation_goes_on_where_it_was_stopped(truth: Path, tmp_path: Path) -> None:
     opened = ForecastFields(forecast_store(tmp_path / "f.zarr", truth))
     score, fields = scoring(opened, protocol()), TruthFields(truth, ("t2m", "refc"))
-    whole = tallied(score, opened, fields)
-    stopped = tallied(score, opened, fields, inits=range(2))
+    whole = tallied(Streams(score, opened, fields))
+    stopped = tallied(Streams(score, opened, fields), range(2))
     keep_tally(tmp_path / "kept", stopped)
     read: list[int] = []
     original = opened.read
@@ -166,7 +166,7 @@ def test_an_evaluation_goes_on_where_it_was_stopped(truth: Path, tmp_path: Path)
         return original(init, lead, channel)
 
     opened.read = counted  # type: ignore[method-assign,assignment]
-    resumed = tallied(score, opened, fields, keep=tmp_path / "kept")
+    resumed = tallied(Streams(score, opened, fields), keep=tmp_path / "kept")
     assert set(read) == {2, 3, 4}
     assert resumed.pairs == whole.pairs == 10
     for key, state in whole.states.items():
@@ -176,7 +176,7 @@ def test_an_evaluation_goes_on_where_it_was_stopped(truth: Path, tmp_path: Path)
 def test_valid_times_without_truth_are_counted(truth: Path, tmp_path: Path) -> None:
     path = forecast_store(tmp_path / "f.zarr", truth, inits=(0, 94), leads=(1, 3))
     opened = ForecastFields(path)
-    tally = tallied(scoring(opened, protocol()), opened, TruthFields(truth, ("t2m", "refc")))
+    tally = tallied(Streams(scoring(opened, protocol()), opened, TruthFields(truth, ("t2m", "refc"))))
     assert tally.pairs == 3
     assert tally.missing == ["2023-06-05T01:00"]
 
@@ -184,7 +184,7 @@ def test_valid_times_without_truth_are_counted(truth: Path, tmp_path: Path) -> N
 def test_no_valid_time_at_all_is_refused(truth: Path, tmp_path: Path) -> None:
     opened = ForecastFields(forecast_store(tmp_path / "f.zarr", truth, inits=(500,)))
     with pytest.raises(Incompatible, match="no valid time"):
-        tallied(scoring(opened, protocol()), opened, TruthFields(truth, ("t2m", "refc")))
+        tallied(Streams(scoring(opened, protocol()), opened, TruthFields(truth, ("t2m", "refc"))))
 
 
 def test_every_reason_is_named_together(truth: Path, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_every_reason_is_named_together(truth: Path, tmp_path: Path) -> None:
         thresholds=[{"variable": "refc", "values": [20], "units": ""}],
     )
     with pytest.raises(Incompatible) as caught:
-        check_evaluation(ForecastFields(path), truth, wanted, LEXICON)
+        check_evaluation(Sides(ForecastFields(path), truth), wanted, LEXICON)
     said = str(caught.value)
     for reason in (
         "thresholds of refc have no units",
@@ -213,7 +213,7 @@ def test_another_grid_is_refused(truth: Path, tmp_path: Path) -> None:
     write_store(other, times=hours(48), shape=(8, 10))
     with pytest.raises(Incompatible, match="grids differ"):
         forecast = ForecastFields(forecast_store(tmp_path / "f.zarr", truth))
-        check_evaluation(forecast, other, protocol(), LEXICON)
+        check_evaluation(Sides(forecast, other), protocol(), LEXICON)
 
 
 def test_a_forecast_that_is_still_being_written_is_refused(truth: Path, tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_pooling_of_leads_is_what_the_protocol_says(truth: Path, tmp_path: Path)
 def test_the_first_draw_is_the_data_themselves(truth: Path, tmp_path: Path) -> None:
     opened = ForecastFields(forecast_store(tmp_path / "f.zarr", truth))
     score = scoring(opened, protocol())
-    states = tallied(score, opened, TruthFields(truth, ("t2m", "refc"))).states
+    states = tallied(Streams(score, opened, TruthFields(truth, ("t2m", "refc")))).states
     draws = Draws.of(states, Bootstrap(block="24h", samples=20))
     mine = {k.block: s for k, s in states.items() if (k.name, k.statistic, k.lead) ==
             ("t2m", "members", HOUR)}  # fmt: skip

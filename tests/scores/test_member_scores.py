@@ -108,5 +108,5 @@ def test_neighbourhood_maximum_passes_over_missing_points():
 
 
 def test_quantile_loss_by_hand():
-    state = QuantileLoss(0.9).update(np.array([1.0, 1.0, np.nan]), np.array([2.0, 0.0, 5.0]))
+    state = QuantileLoss((0.9,)).update(np.array([1.0, 1.0, np.nan]), np.array([2.0, 0.0, 5.0]))
     assert finish("quantile_loss", state) == pytest.approx((0.9 + 0.1) / 2)

@@ -13,8 +13,8 @@ from wxreg.library.loading import Library
 from wxreg.report import curves, maps, probability, spectra
 from wxreg.report.case import Drawing
 from wxreg.report.pages import embedded, html_page, markdown_page
-from wxreg.runs.evaluating import scoring_for
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
+from wxreg.runs.evaluating_opening import scoring_for
 from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_files import ScoresFile, read_scores
 from wxreg.runs.stores import ready_stores

@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wxreg.artifacts.layout import Layout
 from wxreg.canonical import canonical_json
-from wxreg.errors import Incompatible
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
-from wxreg.runs.baselines import BaselineForecasts
 from wxreg.runs.environment import conditions
-from wxreg.runs.evaluating_checks import check_evaluation, mask_variables, needed_variables
-from wxreg.runs.evaluating_fields import Field, ForecastFields, TruthFields
-from wxreg.runs.evaluating_tally import Tally, forget_tally, keep_tally, kept_tally
-from wxreg.runs.progress import Bar
+from wxreg.runs.evaluating_checks import Sides, check_evaluation
+from wxreg.runs.evaluating_fields import ForecastFields
+from wxreg.runs.evaluating_opening import climate_periods, members_of, opened_streams
+from wxreg.runs.evaluating_streams import Streams, tallied
+from wxreg.runs.evaluating_tally import Tally, forget_tally
 from wxreg.runs.recording import Run, recorded
-from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_files import table_json, write_scores
-from wxreg.runs.scoring_keys import MODEL, StateKey, hour_bin, season_bin
-from wxreg.runs.scoring_rows import Table, lead_text, rows_of
+from wxreg.runs.scoring_rows import POINT_FORMS, Table, lead_text, rows_of
 from wxreg.runs.scoring_series import skipped
-from wxreg.runs.scoring_statistics import Domain
 from wxreg.runs.stores import ready_stores
 from wxreg.specs.architecture import ARCHITECTURES, SCORES_SEMANTICS
 from wxreg.specs.base import FrozenDict
 from wxreg.specs.plan import EvaluatePlan, Provenance, SamplePlan, StorePlan
 from wxreg.specs.protocol import Protocol
-
-_DAY = 86_400
-_KEEP_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +39,9 @@ class Evaluation:
     truth: StorePlan
     protocol: Protocol
     baselines: tuple[str, ...] = ()
+    """Systems that are made on the way."""
+    beside: tuple[Path, ...] = ()
+    """Other forecasts that this one is compared with."""
     quiet: bool = False
 
 
@@ -66,157 +59,48 @@ def evaluate(library: Library, ledger: Ledger, asked: Evaluation) -> Evaluated:
     """Score a forecast and its baselines on the same fields, and record it."""
     (store,) = ready_stores(library, asked.truth)
     forecast = ForecastFields(asked.forecast)
-    check_evaluation(forecast, store, asked.protocol, library.lexicon())
-    baselines = [BaselineForecasts(library, asked.sampled, name) for name in asked.baselines]
-    scoring = scoring_for(library, asked.protocol, asked.truth, forecast)
-    channels = (*scoring.channels, *_extra(asked.protocol, scoring.channels))
-    truth = TruthFields(store, channels)
-    plan = evaluation_plan(library, asked, forecast)
+    stored = [ForecastFields(path) for path in asked.beside]
+    sides = Sides(forecast, store, asked.sampled, asked.truth, tuple(stored))
+    check_evaluation(sides, asked.protocol, library.lexicon())
+    streams = opened_streams(library, asked, sides)
+    plan = evaluation_plan(library, asked, streams)
     parents = {forecast.digest: "forecast", asked.truth.content: "truth"}
+    parents |= {one.digest: "baseline" for one in stored}
     details = {"model": plan.about.model, "data": asked.truth.dataset, "scale": plan.about.scale,
                "protocol": asked.protocol.id}  # fmt: skip
     with recorded(library.root, ledger, plan, conditions("cpu"), parents, details) as run:
         keep = Layout(library.root).cache / "evaluating" / plan.digest()
-        tally = tallied(scoring, forecast, truth, baselines, quiet=asked.quiet, keep=keep)
-        members = {MODEL: forecast.members, **{one.name: 1 for one in baselines}}
-        table = rows_of(scoring, tally.states, members, forecast.leads)
+        tally = tallied(streams, quiet=asked.quiet, keep=keep)
+        members = members_of(streams)
+        table = rows_of(streams.scoring, tally.states, members, forecast.leads)
         written = _written(run, asked, forecast, tally, table)
         forget_tally(keep)
         return written
 
 
-def scoring_for(
-    library: Library, protocol: Protocol, truth: StorePlan, forecast: ForecastFields
-) -> Scoring:
-    """What is computed of each pair of fields."""
-    wanted = needed_variables(protocol)
-    area = np.cos(np.deg2rad(forecast.lat)) if protocol.weights == "area" else None
-    return Scoring(
-        protocol=protocol,
-        channels=tuple(c for c in forecast.channels if c.partition("@")[0] in wanted),
-        domain=Domain.of(truth.grid, forecast.lat),
-        lexicon=library.lexicon(),
-        lat=forecast.lat,
-        lon=forecast.lon,
-        area=area,
-    )
-
-
-def _extra(protocol: Protocol, channels: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in mask_variables(protocol) if name not in channels)
-
-
-def evaluation_plan(library: Library, asked: Evaluation, forecast: ForecastFields) -> EvaluatePlan:
-    """The pinned intent: forecast, truth and protocol by their digests."""
-    about = asked.sampled.about
-    protocol = asked.protocol
+def evaluation_plan(library: Library, asked: Evaluation, streams: Streams) -> EvaluatePlan:
+    """The pinned intent: forecast, truth, protocol and every baseline by their digests."""
+    about, protocol = asked.sampled.about, asked.protocol
     semantics = {"scores": SCORES_SEMANTICS}
     semantics |= {f"metric:{metric.id}": metric.semantics for metric in protocol.metrics}
-    for name in asked.baselines:
-        architecture = library.model(name).architecture.name
-        semantics[f"baseline:{name}"] = ARCHITECTURES.find(architecture).semantics
+    systems = {one.name: one.digest for one in streams.baselines}
+    if streams.climatology is not None:
+        systems["climatology"] = streams.climatology.digest
+    for name in systems:
+        if name not in {path.stem for path in asked.beside}:
+            architecture = library.model(name).architecture.name
+            semantics[f"baseline:{name}"] = ARCHITECTURES.find(architecture).semantics
     return EvaluatePlan(
         about=Provenance(model=about.model, scale=about.scale, protocol=protocol.id),
         semantics=FrozenDict(semantics),
-        forecast=forecast.digest,
+        forecast=streams.forecast.digest,
         truth=asked.truth,
         protocol=protocol.digest(),
-        baselines=asked.baselines,
+        baselines=tuple(one.name for one in streams.baselines),
+        systems=FrozenDict(systems),
+        periods=climate_periods(library, asked),
         leads=asked.sampled.leads,
     )
-
-
-def tallied(
-    scoring: Scoring,
-    forecast: ForecastFields,
-    truth: TruthFields,
-    baselines: Sequence[BaselineForecasts] = (),
-    inits: Sequence[int] | None = None,
-    *,
-    quiet: bool = True,
-    keep: Path | None = None,
-) -> Tally:
-    """The states of some inits (their positions; all by default), one field at a time.
-
-    With ``keep`` what is done is kept there from time to time, and taken up again.
-    """
-    kept = None if keep is None else kept_tally(keep)
-    tally = kept or Tally(without_baseline={one.name: 0 for one in baselines})
-    positions = range(len(forecast.inits)) if inits is None else inits
-    since = time.monotonic()
-    bar = Bar(f"evaluate {forecast.path.name}", len(positions), quiet=quiet)
-    try:
-        for done, position in enumerate(positions, start=1):
-            if done > tally.done:
-                _score_init(tally, scoring, forecast, truth, baselines, position)
-                tally.done = done
-            if keep is not None and time.monotonic() - since > _KEEP_SECONDS:
-                keep_tally(keep, tally)
-                since = time.monotonic()
-            bar.at(done)
-    finally:
-        bar.close()
-    if not tally.pairs:
-        raise Incompatible(
-            "REG-465",
-            "no valid time of the forecast has a truth",
-            where=str(forecast.path),
-            hint=f"the first that is missing: {tally.missing[0]}" if tally.missing else None,
-        )
-    return tally
-
-
-def _score_init(
-    tally: Tally,
-    scoring: Scoring,
-    forecast: ForecastFields,
-    truth: TruthFields,
-    baselines: Sequence[BaselineForecasts],
-    position: int,
-) -> None:
-    init = forecast.inits[position]
-    made = {one.name: one.at(init) for one in baselines}
-    lacking = [name for name, fields in made.items() if fields is None]
-    for name in lacking:
-        tally.without_baseline[name] += 1
-    for number, lead in enumerate(forecast.leads):
-        place = truth.place(init, lead)
-        if place is None or lacking:
-            tally.missing += [_moment(init + lead)] if place is None else []
-            continue
-        tally.pairs += 1
-
-        def real(channel: str, place: int = place) -> Field:
-            return truth.read(place, channel)
-
-        def mine(channel: str, number: int = number) -> Field:
-            return forecast.read(position, number, channel)
-
-        sources = {MODEL: mine}
-        for name, fields in made.items():
-            assert fields is not None
-            sources[name] = _planes(forecast.channels, fields[number])
-        for source, read in sources.items():
-            for statistic, name, state in scoring.states(read, real):
-                tally.add(_key(scoring, source, statistic, name, init, lead), state)
-
-
-def _planes(channels: tuple[str, ...], fields: Field) -> Any:
-    return lambda channel: fields[channels.index(channel)][None]
-
-
-def _key(
-    scoring: Scoring, source: str, statistic: str, name: str, init: int, lead: int
-) -> StateKey:
-    bins, bootstrap = scoring.protocol.bins, scoring.protocol.bootstrap
-    hour = hour_bin(init + lead) if "hour" in bins else ""
-    season = season_bin(init + lead) if "season" in bins else ""
-    block = bootstrap.block.seconds if bootstrap else _DAY
-    return StateKey(source, statistic, name, lead, hour, season, init // block)
-
-
-def _moment(seconds: int) -> str:
-    return str(np.datetime64(seconds, "s").astype("datetime64[m]"))
 
 
 def _written(
@@ -241,6 +125,10 @@ def _about(run: Run, asked: Evaluation, forecast: ForecastFields, tally: Tally) 
     notes = []
     if left_out:
         notes.append(f"one member: {', '.join(left_out)} left out, as they need an ensemble")
+    fair = [m.id for m in protocol.metrics if m.id in POINT_FORMS]
+    if fair and forecast.members > 1:
+        forms = ", ".join(f"{POINT_FORMS[name]} for {name}" for name in fair)
+        notes.append(f"baselines of one member are scored by {forms}")
     return {
         "protocol": protocol.id,
         "protocol_digest": protocol.digest(),
@@ -256,6 +144,7 @@ def _about(run: Run, asked: Evaluation, forecast: ForecastFields, tally: Tally) 
         "missing": tally.missing,
         "repeated_valid_times": len(valid) - len(set(valid)),
         "inits_without_baseline": tally.without_baseline,
+        "without_climatology": tally.without_climatology,
         "notes": notes,
     }
 

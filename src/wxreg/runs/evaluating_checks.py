@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ import xarray as xr
 from wxreg.errors import Incompatible, RegError
 from wxreg.ids import near_names
 from wxreg.runs.evaluating_fields import ForecastFields
+from wxreg.runs.evaluating_needs import constrained_variables, metric_findings
+from wxreg.runs.scoring_rows import lead_text
 from wxreg.runs.scoring_series import skipped
-from wxreg.runs.scoring_statistics import COMPUTED, constraint_of
+from wxreg.runs.scoring_statistics import constraint_of
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.events import Event
+from wxreg.specs.plan import SamplePlan, StorePlan
 from wxreg.specs.protocol import Protocol
 from wxreg.specs.units import conversion
 from wxreg.specs.variables import Variable
@@ -23,21 +27,54 @@ _NEAR = 0.01
 """How far cells of forecast and truth may lie apart, in cells."""
 
 
-def check_evaluation(
-    forecast: ForecastFields, truth: Path, protocol: Protocol, lexicon: Mapping[str, Variable]
-) -> None:
+@dataclass(frozen=True)
+class Sides:
+    """What an evaluation is about to compare."""
+
+    forecast: ForecastFields
+    store: Path
+    """The canonical store of the truth."""
+    sampled: SamplePlan | None = None
+    """The plan of the forecast; none where only the two stores are known."""
+    truth: StorePlan | None = None
+    beside: tuple[ForecastFields, ...] = ()
+    """Other forecasts."""
+
+
+def check_evaluation(sides: Sides, protocol: Protocol, lexicon: Mapping[str, Variable]) -> None:
     """Refuse with every reason at once."""
-    found = [*_protocol(forecast, protocol, lexicon)]
-    with xr.open_zarr(truth, consolidated=False) as opened:
-        found += _sides(forecast, opened, protocol, lexicon)
+    found = [*_protocol(sides.forecast, protocol, lexicon)]
+    with xr.open_zarr(sides.store, consolidated=False) as opened:
+        found += _sides(sides.forecast, opened, protocol, lexicon)
+    found += metric_findings(sides.sampled, sides.truth, protocol, lexicon)
+    for other in sides.beside:
+        found += _beside(sides.forecast, other, protocol)
     if found:
         reasons = "\n".join(f"  {reason}" for reason in dict.fromkeys(found))
         raise Incompatible(
             "REG-465",
             f"this forecast cannot be scored with {protocol.id}:\n{reasons}",
-            where=str(forecast.path),
+            where=str(sides.forecast.path),
             hint="choose another --protocol or --against; `reg show` prints a protocol in full",
         )
+
+
+def _beside(forecast: ForecastFields, other: ForecastFields, protocol: Protocol) -> Iterator[str]:
+    """Another forecast is compared on the same cells, leads and variables."""
+    name = other.path.stem
+    if other.lat.shape != forecast.lat.shape:
+        yield f"{name} has {other.lat.shape} cells, the forecast {forecast.lat.shape}"
+    lacking = [lead_text(lead) for lead in forecast.leads if lead not in other.leads]
+    if lacking:
+        yield f"{name} has no lead {', '.join(lacking)}"
+    if not set(forecast.starts) & set(other.starts):
+        yield f"{name} has no initial time of the forecast"
+    have = {channel.partition("@")[0] for channel in other.channels}
+    for variable in needed_variables(protocol):
+        if variable not in have:
+            yield f"{name} has no {variable}"
+        elif other.units.get(variable) != forecast.units.get(variable):
+            yield f"{variable} is in {other.units.get(variable)} in {name}"
 
 
 def _protocol(
@@ -48,9 +85,6 @@ def _protocol(
         near = near_names(name, METRICS)
         yield f"there is no metric {name!r}" + (f"; near: {', '.join(near)}" if near else "")
     known = [metric for metric in protocol.metrics if metric.id in METRICS]
-    for metric in known:
-        if METRICS[metric.id].statistic not in COMPUTED:
-            yield f"{metric.id} is not computed from single fields; score it from Python"
     if known and all(skipped(metric, forecast.members) for metric in known):
         names = ", ".join(metric.id for metric in known)
         yield f"{names}: undefined for one member; sample the forecast with --members 2 or more"
@@ -101,13 +135,28 @@ def _sides(
     protocol: Protocol,
     lexicon: Mapping[str, Variable],
 ) -> Iterator[str]:
-    yield from _grids(forecast, truth)
+    if protocol.pairing == "time":
+        yield from _grids(forecast, truth)
+        yield from _calendars(forecast, truth)
+    if len(set(forecast.starts)) != len(forecast.starts):
+        yield "the forecast has an init time twice"
+    yield from _variables(forecast, truth, protocol, lexicon)
+    yield from _levels(forecast, truth, protocol)
+
+
+def _calendars(forecast: ForecastFields, truth: xr.Dataset) -> Iterator[str]:
     calendar = str(truth["time"].dt.calendar)
     standard = {"standard", "gregorian", "proleptic_gregorian"}
     if calendar != forecast.calendar and not {calendar, forecast.calendar} <= standard:
         yield f"calendars differ: the forecast has {forecast.calendar}, the truth {calendar}"
-    if len(set(forecast.inits)) != len(forecast.inits):
-        yield "the forecast has an init time twice"
+
+
+def _variables(
+    forecast: ForecastFields,
+    truth: xr.Dataset,
+    protocol: Protocol,
+    lexicon: Mapping[str, Variable],
+) -> Iterator[str]:
     have = {channel.partition("@")[0] for channel in forecast.channels}
     masked = {one for mask in protocol.masks for one in _variables_of(mask.where)}
     for name in needed_variables(protocol):
@@ -115,12 +164,12 @@ def _sides(
             yield f"the lexicon has no variable {name}"
         if name not in have:
             yield f"the forecast has no {name}; it has {', '.join(sorted(have))}"
-    for name in sorted({*needed_variables(protocol), *masked}):
+    compared = {*needed_variables(protocol), *masked} - _only_constrained(protocol)
+    for name in sorted(compared):
         if name not in truth.data_vars:
             yield f"the truth has no {name}"
         elif name in have:
             yield from _units(name, forecast, truth)
-    yield from _levels(forecast, truth, protocol)
 
 
 def _units(name: str, forecast: ForecastFields, truth: xr.Dataset) -> Iterator[str]:
@@ -159,7 +208,14 @@ def needed_variables(protocol: Protocol) -> tuple[str, ...]:
         names += metric.variables
     for text in protocol.events.values():
         names += _variables_of(text)
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys([*names, *constrained_variables(protocol)]))
+
+
+def _only_constrained(protocol: Protocol) -> set[str]:
+    """Variables that constraints look at and nothing else, so that the truth may lack them."""
+    scored = {*protocol.variables, *(v for metric in protocol.metrics for v in metric.variables)}
+    scored |= {one for text in protocol.events.values() for one in _variables_of(text)}
+    return set(constrained_variables(protocol)) - scored
 
 
 def mask_variables(protocol: Protocol) -> tuple[str, ...]:

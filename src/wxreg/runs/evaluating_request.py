@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wxreg.artifacts.layout import Layout
 from wxreg.data.forecast_files import open_forecast, read_claim
 from wxreg.errors import IntegrityError, NotFound
 from wxreg.ids import DataRef
@@ -38,7 +39,8 @@ def evaluate_forecast(
     plan = plan_of_forecast(library, ledger, forecast)
     evaluation = library.model(plan.about.model).evaluation
     protocol = library.entry("protocol", options.protocol or evaluation.protocol, Protocol)
-    baselines = options.baselines or evaluation.baselines or protocol.baselines
+    asked = options.baselines or evaluation.baselines or protocol.baselines
+    beside = {name: path for name in asked if (path := _stored(library, name)) is not None}
     truth = plan.targets
     if options.against is not None:
         truth = _other_truth(library, truth, options.against)
@@ -51,7 +53,8 @@ def evaluate_forecast(
             sampled=plan,
             truth=truth,
             protocol=protocol,
-            baselines=tuple(name for name in dict.fromkeys(baselines) if name != own),
+            baselines=tuple(n for n in dict.fromkeys(asked) if n != own and n not in beside),
+            beside=tuple(beside.values()),
             quiet=options.quiet,
         ),
     )
@@ -82,6 +85,14 @@ def plan_of_forecast(library: Library, ledger: Ledger, forecast: Path) -> Sample
             where=str(forecast),
         )
     return plan
+
+
+def _stored(library: Library, name: str) -> Path | None:
+    """The forecast store that a baseline names, by its path or by the run that made it."""
+    for path in (Path(name), Layout(library.root).forecast(name)):
+        if path.suffix == ".zarr" and path.is_dir():
+            return path
+    return None
 
 
 def _plan_text(library: Library, ledger: Ledger, run: str, forecast: Path) -> str:

@@ -25,6 +25,10 @@ class Tally:
     missing: list[str] = field(default_factory=list)
     """Valid times without truth."""
     without_baseline: dict[str, int] = field(default_factory=dict)
+    without_climatology: list[str] = field(default_factory=list)
+    """Valid times left out as the climatology or the input that a metric needs is missing."""
+    truth_days: int = 0
+    """Days of the truth, where times are not paired."""
 
     def add(self, key: StateKey, state: State) -> None:
         """Merge one state in."""
@@ -37,12 +41,7 @@ def keep_tally(place: Path, tally: Tally) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     write_states(aside / _STATES, tally.states)
-    counts = {
-        "done": tally.done,
-        "pairs": tally.pairs,
-        "missing": tally.missing,
-        "without_baseline": tally.without_baseline,
-    }
+    counts = {name: getattr(tally, name) for name in Tally.__dataclass_fields__ if name != "states"}
     (aside / _COUNTS).write_text(json.dumps(counts), encoding="utf-8")
     forget_tally(place)
     aside.rename(place)

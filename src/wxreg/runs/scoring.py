@@ -10,19 +10,24 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from wxreg.runs.scoring_cellwise import CELLWISE, ENSEMBLE_ONLY
+from wxreg.runs.scoring_joint import JOINT, joint_states
+from wxreg.runs.scoring_settings import declared
 from wxreg.runs.scoring_statistics import (
     BUILDERS,
-    ENSEMBLE_BUILDERS,
+    NEED_THRESHOLDS,
     Domain,
     constraint_of,
-    windows_of,
+    field_vectors,
 )
-from wxreg.scores.binning import Bins
+from wxreg.scores.binning import Bins, by_atom
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.ensemble import EnsembleScores
 from wxreg.scores.events import Event
 from wxreg.scores.members import MemberScores
-from wxreg.scores.multivariate import vector_state
+from wxreg.scores.metrics import Declared
+from wxreg.scores.patterns import pattern_state
+from wxreg.scores.spread_error import mean_and_spread
 from wxreg.scores.states import State, merge_all
 from wxreg.specs.protocol import Protocol
 from wxreg.specs.units import conversion
@@ -32,11 +37,38 @@ Field = NDArray[np.floating[Any]]
 Read = Callable[[str], Field]
 """Gives the forecast ``(members, y, x)`` or the truth ``(y, x)`` of a channel."""
 
-POINTWISE: Final = ("members", "ensemble")
+PER_MEMBER: Final = frozenset({"members", "mean", "anomaly", "mean_anomaly"})
+"""Statistics whose states have an axis of members after that of atoms."""
+BINNED: Final = PER_MEMBER | {"ensemble", "vector", "event", *CELLWISE}
 """Statistics whose states have a leading axis of atoms of bins."""
+ANOMALIES: Final = frozenset({"anomaly", "mean_anomaly"})
+"""Statistics that need a climatology."""
+SINGLE: Final = frozenset(
+    {*PER_MEMBER, "ensemble", "pattern", "mean_pattern", "field_vector", *CELLWISE, *BUILDERS}
+)
+"""Statistics of one field of one channel."""
+COMPUTED: Final = SINGLE | JOINT | {"initiation", "climate"}
+"""Every statistic that ``reg evaluate`` computes."""
 _ORIGINS: Final = {"K": 273.15, "Pa": 100_000.0}
 _NEVER: Final = np.float32(-3e38)
 """A value that reaches no threshold."""
+
+
+@dataclass(frozen=True, eq=False)
+class FieldPair:
+    """One channel of one init and lead, cut to the cells that are scored."""
+
+    channel: str
+    made: Field
+    real: Field
+    usual: Field | None
+    """The climatology."""
+    bins: Bins
+
+    @cached_property
+    def mean(self) -> Field:
+        """The mean of the members that are present at each point."""
+        return mean_and_spread(self.made)[0].astype(self.made.dtype)
 
 
 @dataclass(frozen=True)
@@ -60,7 +92,11 @@ class Scoring:
             known = METRICS[metric.id]
             names = found.setdefault(known.statistic, [])
             variables = metric.variables or self.protocol.variables
-            names += [one for one in self.channels if one.partition("@")[0] in variables]
+            names += [
+                one for one in self.channels
+                if one.partition("@")[0] in variables
+                and (known.statistic not in NEED_THRESHOLDS or self.thresholds(one))
+            ]  # fmt: skip
         return {statistic: tuple(dict.fromkeys(names)) for statistic, names in found.items()}
 
     @cached_property
@@ -77,11 +113,6 @@ class Scoring:
     def constraint_ids(self) -> tuple[str, ...]:
         """The constraints by the name that their rows carry."""
         return tuple(constraint_of(declared).id for declared in self.protocol.constraints)
-
-    @property
-    def windows(self) -> tuple[int, ...]:
-        """The neighbourhood widths of the protocol."""
-        return windows_of(self.protocol)
 
     @property
     def longest_km(self) -> float:
@@ -101,22 +132,32 @@ class Scoring:
             found += exact if threshold.test == ">=" else map(_just_above, exact)
         return tuple(found)
 
-    def states(self, forecast: Read, truth: Read) -> Iterator[tuple[str, str, State]]:
-        """``(statistic, name, state)`` of one init and lead; one channel is read at a time."""
+    def states(
+        self, forecast: Read, truth: Read, climate: Read | None = None, coarse: Read | None = None
+    ) -> Iterator[tuple[str, str, State]]:
+        """``(statistic, name, state)`` of one init and lead; one channel is read at a time.
+
+        ``climate`` gives the climatology that anomalies are taken from, ``coarse`` what the
+        model was given; each is needed by the metrics that say so.
+        """
         bins = self.bins(truth)
-        for channel in dict.fromkeys(name for names in self.wanted.values() for name in names):
+        paired = self.paired
+        for channel in dict.fromkeys(name for names in paired.values() for name in names):
             made, real = self._inner(forecast(channel)), self._inner(truth(channel))
-            for statistic, names in self.wanted.items():
-                if channel not in names:
-                    continue
-                if statistic in POINTWISE:
-                    yield statistic, channel, self._pointwise(statistic, channel, made, real, bins)
-                elif statistic in ENSEMBLE_BUILDERS and len(made) > 1:
-                    update = ENSEMBLE_BUILDERS[statistic](self.protocol)
-                    yield statistic, channel, update(made, real)
-                elif statistic in BUILDERS:
-                    yield statistic, channel, self._paired(statistic, channel, made, real)
-        yield from self._joint(forecast, truth)
+            usual = None if climate is None else self._inner(climate(channel))
+            field = FieldPair(channel, made, real, usual, bins)
+            for statistic, names in paired.items():
+                if channel in names and not (statistic in ENSEMBLE_ONLY and len(made) < 2):
+                    yield statistic, channel, self._state(statistic, field)
+        yield from joint_states(self, forecast, truth, coarse, bins)
+
+    @cached_property
+    def paired(self) -> dict[str, tuple[str, ...]]:
+        """The channels of each statistic of one field and its truth."""
+        return {
+            statistic: names for statistic, names in self.wanted.items()
+            if statistic in SINGLE and (self.protocol.pairing == "time")
+        }  # fmt: skip
 
     def bins(self, truth: Read) -> Bins:
         """All cells, the cells of each mask and of its complement, and each region."""
@@ -153,60 +194,65 @@ class Scoring:
     def _inner(self, field: Field) -> Field:
         return field[(..., *self._inside)]
 
-    def _pointwise(
-        self, statistic: str, channel: str, made: Field, real: Field, bins: Bins
-    ) -> State:
-        thresholds = self.thresholds(channel)
-        area = None if self.area is None else self.area[self._inside]
+    def cells(self, field: Field) -> Field:
+        """The cells of a field that are scored."""
+        return self._inner(field)
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """The weight of each scored cell; none for equal weights."""
+        return None if self.area is None else self.area[self._inside]
+
+    def variable(self, channel: str) -> Variable:
+        """The lexicon's entry of a channel."""
+        return self.lexicon[channel.partition("@")[0]]
+
+    def declared(self, statistic: str, name: str) -> Declared:
+        """What the finishing steps of a statistic are given for a channel."""
+        return declared(self.protocol, statistic, self.lexicon.get(name.partition("@")[0]))
+
+    def _state(self, statistic: str, field: FieldPair) -> State:
+        channel, made, real = field.channel, field.made, field.real
+        if statistic in CELLWISE:
+            update = CELLWISE[statistic](self.protocol, self.variable(channel))
+            return by_atom(
+                field.bins, lambda cells: update(made, np.where(cells, real, np.nan), self.weights)
+            )
+        if statistic == "field_vector":
+            return field_vectors(self.protocol).update(made, real)
+        if statistic in ("pattern", "mean_pattern"):
+            members = made if statistic == "pattern" else field.mean[None]
+            return merge_all(pattern_state(member, real, self.weights) for member in members)
+        if statistic in BUILDERS:
+            return self._spatial(statistic, channel, made, real)
+        return self._pointwise(statistic, field)
+
+    def _pointwise(self, statistic: str, field: FieldPair) -> State:
+        made, real, bins = field.made, field.real, field.bins
+        thresholds = self.thresholds(field.channel)
         if statistic == "ensemble":
             engine = self.protocol.engine
-            return EnsembleScores(thresholds, engine).update(made, real, area, bins)
-        units = self.lexicon[channel.partition("@")[0]].units
-        scores = MemberScores(thresholds, _ORIGINS.get(units, 0.0))
-        state = scores.update(made, real, area, bins)
+            return EnsembleScores(thresholds, engine).update(made, real, self.weights, bins)
+        if statistic.startswith("mean"):
+            made = field.mean[None]
+        if statistic.endswith("anomaly"):
+            assert field.usual is not None
+            made, real = made - field.usual, real - field.usual
+            return MemberScores().update(made, real, self.weights, bins)
+        origin = _ORIGINS.get(self.variable(field.channel).units, 0.0)
+        scores = MemberScores(thresholds, origin)
+        state = scores.update(made, real, self.weights, bins)
         if self.protocol.missing == "exclude" or not thresholds:
             return state
-        counts = scores.update(_no_event(made), _no_event(real), area, bins)
+        counts = scores.update(_no_event(made), _no_event(real), self.weights, bins)
         names = ("contingency", "weighted_contingency")
         return State({**state.arrays, **{name: counts[name] for name in names}})
 
-    def _paired(self, statistic: str, channel: str, made: Field, real: Field) -> State:
-        if self.protocol.missing == "non-event" and statistic == "fss":
+    def _spatial(self, statistic: str, channel: str, made: Field, real: Field) -> State:
+        if self.protocol.missing == "non-event" and statistic in ("fss", "neighbourhood"):
             made, real = _no_event(made), _no_event(real)
         update = BUILDERS[statistic](self.domain, self.protocol, self.thresholds(channel))
         return merge_all(update(member, real) for member in made)
-
-    def _joint(self, forecast: Read, truth: Read) -> Iterator[tuple[str, str, State]]:
-        """Vectors, events and constraints, which look at several variables together."""
-        yield from self._vectors(forecast, truth)
-        ids = {METRICS[metric.id].statistic for metric in self.protocol.metrics}
-        if "event" in ids:
-            for name, event in self.events.items():
-                real = {one: self._inner(truth(one)) for one in event.variables}
-                made = {one: self._inner(forecast(one)) for one in event.variables}
-                each = [
-                    event.update({one: made[one][m] for one in made}, real)
-                    for m in range(len(next(iter(made.values()))))
-                ]
-                yield "event", name, merge_all(each)
-        if "constraint" in ids:
-            for declared in self.protocol.constraints:
-                constraint = constraint_of(declared)
-                made = {one: self._inner(forecast(one)) for one in constraint.variables}
-                yield "constraint", constraint.id, constraint.update(made)
-
-    def _vectors(self, forecast: Read, truth: Read) -> Iterator[tuple[str, str, State]]:
-        """Both components of each declared vector, under the name of its first."""
-        for channel in self.wanted.get("vector", ()):
-            name, at, level = channel.partition("@")
-            variable = self.lexicon[name]
-            other = f"{variable.partner}{at}{level}"
-            if variable.vector != "x" or other not in self.channels:
-                continue
-            real = self._inner(truth(channel)), self._inner(truth(other))
-            made = self._inner(forecast(channel)), self._inner(forecast(other))
-            members = zip(*made, strict=True)
-            yield "vector", channel, merge_all(vector_state(pair, real) for pair in members)
 
 
 def _just_above(value: float) -> float:

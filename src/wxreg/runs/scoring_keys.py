@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 from typing import Final
 
-import numpy as np
-
 MODEL: Final = "model"
 """The source of the states of the forecast itself; others are baselines."""
+
+EVERY_LEAD: Final = -1
+"""The lead of states that need all leads together."""
 
 _SEASONS: Final = ("DJF", "MAM", "JJA", "SON")
 
@@ -22,13 +23,13 @@ class StateKey:
     name: str
     """A channel (``refc``, ``t@500``), an event or a constraint."""
     lead: int
-    """Seconds."""
+    """Seconds, or :data:`EVERY_LEAD`."""
     hour: str
     """``hour-06`` of the valid time where the protocol asks for hours, else empty."""
     season: str
     """``season-JJA`` of the valid time where the protocol asks for seasons, else empty."""
     block: int
-    """The bootstrap block that the init time lies in."""
+    """The bootstrap block that the init time lies in; of climate states the year."""
 
     def text(self) -> str:
         """The name under which the state is stored."""
@@ -46,7 +47,15 @@ def hour_bin(valid: int) -> str:
     return f"hour-{valid // 3600 % 24:02d}"
 
 
-def season_bin(valid: int) -> str:
-    """The season of a valid time (seconds since 1970)."""
-    month = int(np.datetime64(valid, "s").astype("datetime64[M]").astype(int)) % 12
-    return f"season-{_SEASONS[(month + 1) // 3 % 4]}"
+def season_bin(valid: int, calendar: str = "standard") -> str:
+    """The season of a valid time (seconds since 1970 in its calendar)."""
+    month = year_and_month(valid, calendar)[1]
+    return f"season-{_SEASONS[month % 12 // 3]}"
+
+
+def year_and_month(valid: int, calendar: str = "standard") -> tuple[int, int]:
+    """The year and the month (1 to 12) of a time in its calendar."""
+    import cftime
+
+    moment = cftime.num2date(valid, "seconds since 1970-01-01", calendar)
+    return int(moment.year), int(moment.month)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy as np
 from wxreg.leadtime import Duration
 from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_keys import MODEL
+from wxreg.runs.scoring_scales import scales_of
 from wxreg.runs.scoring_series import (
-    Draws,
     Floats,
     Place,
     Series,
@@ -22,7 +22,12 @@ from wxreg.runs.scoring_series import (
 )
 from wxreg.scores.catalogue import Better, Metric
 from wxreg.scores.significance import skill
+from wxreg.specs.protocol import MetricRef
 
+POINT_FORMS: Final = {
+    "crps": "crps_ensemble", "brier_fair": "brier", "energy_score_fair": "energy_score"
+}  # fmt: skip
+"""What takes the place of a fair score, undefined for one member, of a baseline with one."""
 _PERFECT: Final[dict[Better, float]] = {"lower": 0.0, "higher": 1.0, "one": 0.0, "zero": 0.0}
 
 
@@ -80,23 +85,22 @@ def rows_of(
     scoring: Scoring, states: States, members: Mapping[str, int], leads: tuple[int, ...]
 ) -> Table:
     """The rows of the model and of every baseline; ``members`` says how many each source has."""
-    draws = Draws.of(states, scoring.protocol.bootstrap)
-    reader = SeriesReader(scoring, states, draws)
+    reader = SeriesReader(scoring, states)
     scores: list[ScoreRow] = []
     comparisons: list[Comparison] = []
     own: dict[str, list[ScoreRow]] = {name: [] for name in members if name != MODEL}
     for place, series in _read(reader, scoring, members, leads):
         model = series[MODEL]
-        scores += _rows(scoring, place, model, members[MODEL], draws.level)
+        scores += _rows(scoring, place, model, members[MODEL], reader.level)
         for name in own:
             if name not in series:
                 continue
-            own[name] += _rows(scoring, place, series[name], members[name], draws.level)
+            own[name] += _rows(scoring, place, series[name], members[name], reader.level)
             if place.known.better == "none" or series[name].draws.shape != model.draws.shape:
                 continue
             pair = (name, model, series[name])
-            scores += _skill_rows(scoring, place, pair, members[MODEL], draws.level)
-            comparisons += _comparisons(scoring, place, pair, draws.level)
+            scores += _skill_rows(scoring, place, pair, members[MODEL], reader.level)
+            comparisons += _comparisons(scoring, place, pair, reader.level)
     return Table(
         tuple(scores), tuple(comparisons), {name: tuple(rows) for name, rows in own.items()}
     )
@@ -112,11 +116,20 @@ def _read(
     places = list(places_of(scoring, leads, members[MODEL]))
     found: dict[int, dict[str, Series]] = {}
     for number in sorted(range(len(places)), key=lambda n: _shared(places[n])):
-        read = {source: reader.read(source, places[number]) for source in members}
+        read = {
+            source: reader.read(source, _of_members(places[number], count))
+            for source, count in members.items()
+        }
         found[number] = {name: one for name, one in read.items() if one is not None}
     for number, place in enumerate(places):
         if MODEL in found[number]:
             yield place, found[number]
+
+
+def _of_members(place: Place, members: int) -> Place:
+    """The same score as one member has it: of a point forecast the CRPS is the absolute error."""
+    plain = POINT_FORMS.get(place.metric.id) if members == 1 else None
+    return place if plain is None else replace(place, metric=MetricRef(id=plain))
 
 
 def _shared(place: Place) -> tuple[str, str, int, str]:
@@ -127,22 +140,11 @@ def _cells(scoring: Scoring, place: Place, shape: tuple[int, ...]) -> Iterator[A
     """``(index, threshold, scale)`` of every number of a series."""
     per_threshold = "threshold" in place.known.needs and not place.mean
     thresholds = scoring.thresholds(place.name) if per_threshold else ()
+    scales = scales_of(scoring, place.known, place.name, shape[-1] if shape else 0)
     for index in np.ndindex(*shape):
         at = list(index)
         threshold = thresholds[at.pop(0)] if thresholds else None
-        scale = _scale(scoring, place, at[0], shape[-1]) if at else None
-        yield index, threshold, scale
-
-
-def _scale(scoring: Scoring, place: Place, at: int, size: int) -> float | None:
-    """The window width, the rank, the forecast probability, or the wavelength in kilometres."""
-    if place.metric.id == "fss":
-        return float(scoring.windows[at])
-    if place.metric.id == "reliability":
-        return at / (size - 1)
-    if place.metric.id == "psd":
-        return scoring.longest_km / at if at else None
-    return float(at)
+        yield index, threshold, scales[at[0]] if at else None
 
 
 def _rows(
@@ -155,7 +157,7 @@ def _rows(
         where = _where(place, threshold, scale)
         rows.append(
             ScoreRow(**where, value=_number(values[0]), low=low, high=high,
-                     count=series.count, members=members)
+                     count=int(series.counts[index]), members=members)
         )  # fmt: skip
     return rows
 
@@ -193,7 +195,7 @@ def _skill_rows(
         low, high = bounds(skills[1:], level)
         rows.append(
             ScoreRow(**_where(place, threshold, scale), value=_number(mine[0]), low=low,
-                     high=high, count=model.count, members=members, baseline=name,
+                     high=high, count=int(model.counts[index]), members=members, baseline=name,
                      skill=_number(skills[0]))
         )  # fmt: skip
     return rows
@@ -201,7 +203,7 @@ def _skill_rows(
 
 def skill_draws(metric: Metric, mine: Floats, theirs: Floats) -> Floats:
     """1 is perfect, negative is worse than the baseline; NaN where skill has no meaning."""
-    if metric.id == "loglik" or metric.better == "none":
+    if metric.id.startswith("loglik") or metric.better == "none":
         return np.full(len(mine), np.nan)
     offset = 1.0 if metric.better == "one" else 0.0
     if metric.better in ("one", "zero"):

@@ -14,20 +14,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wxreg.runs.scoring import POINTWISE, Scoring
+from wxreg.runs.scoring import BINNED, PER_MEMBER, Scoring
 from wxreg.runs.scoring_keys import StateKey
 from wxreg.scores.catalogue import METRICS, Metric
-from wxreg.scores.metrics import finish
+from wxreg.scores.metrics import ONE_BY_ONE, Declared, finish
 from wxreg.scores.states import State
+from wxreg.scores.yearly import closed_year
 from wxreg.specs.protocol import Bootstrap, MetricRef
 
 Floats = NDArray[np.float64]
 States = Mapping[StateKey, State]
 _Asked = tuple[str, str, int | None, str]
 
-_AT_ONCE: Final = {*POINTWISE, "fss", "event"}
-"""Statistics whose finishing step takes every draw together."""
-_COUNTS: Final = ("count", "fields", "tested")
+_COUNTS: Final = ("count", "fields", "tested", "truth_days", "energy_count", "weight")
+_YEARLY: Final = "climate"
+"""The statistic whose states are of years, which are then the blocks."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Series:
 
     draws: Floats
     """``(1 + draws, *axes)``."""
-    count: int
+    counts: Floats
+    """Of the data themselves, ``(*axes)``."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,13 @@ class Draws:
     level: float
 
     @classmethod
-    def of(cls, states: Iterable[StateKey], bootstrap: Bootstrap | None) -> Draws:
+    def of(
+        cls, states: Iterable[StateKey], bootstrap: Bootstrap | None, *, yearly: bool = False
+    ) -> Draws:
         """The draws of a protocol; none but the data with fewer than two blocks."""
-        blocks = tuple(sorted({key.block for key in states}))
+        blocks = tuple(
+            sorted({key.block for key in states if (key.statistic == _YEARLY) is yearly})
+        )
         once = np.ones((1, len(blocks)))
         if bootstrap is None or len(blocks) < 2:
             return cls(blocks, once, bootstrap.level if bootstrap else 0.95)
@@ -101,7 +107,7 @@ def places_of(scoring: Scoring, leads: tuple[int, ...], members: int) -> Iterato
         if skipped(metric, members):
             continue
         statistic = METRICS[metric.id].statistic
-        bins = [*scoring.bin_atoms, *extra] if statistic in POINTWISE else ["all", *extra]
+        bins = [*scoring.bin_atoms, *extra] if statistic in BINNED else ["all", *extra]
         for name in _names(scoring, metric):
             for lead in shown:
                 for bin_ in bins:
@@ -129,21 +135,29 @@ def _names(scoring: Scoring, metric: MetricRef) -> Iterable[str]:
         for channel in scoring.wanted[statistic]
         if channel.partition("@")[0] in variables
         and (not needs_threshold or scoring.thresholds(channel))
+        and (statistic != "vector" or scoring.variable(channel).vector == "x")
     )
 
 
 class SeriesReader:
     """Reads the series of any source; the last merged draws are kept, as metrics share them."""
 
-    def __init__(self, scoring: Scoring, states: States, draws: Draws) -> None:
+    def __init__(self, scoring: Scoring, states: States) -> None:
+        bootstrap = scoring.protocol.bootstrap
         self._scoring = scoring
         self._states = states
-        self._draws = draws
+        self._draws = Draws.of(states, bootstrap)
+        self._years = Draws.of(states, bootstrap, yearly=True)
         self._leads = sorted({key.lead for key in states})
         self._keys: dict[tuple[str, str, str], list[StateKey]] = {}
         for key in states:
             self._keys.setdefault((key.source, key.statistic, key.name), []).append(key)
         self._kept: dict[str, tuple[_Asked, State | None]] = {}
+
+    @property
+    def level(self) -> float:
+        """The confidence level of the bounds."""
+        return self._draws.level
 
     def read(self, source: str, place: Place) -> Series | None:
         """The values of every draw; none where nothing was scored."""
@@ -154,7 +168,7 @@ class SeriesReader:
         if not known:
             return None
         mean = np.mean([one.draws for one in known], axis=0)
-        return Series(mean, sum(one.count for one in known))
+        return Series(mean, np.sum([one.counts for one in known], axis=0))
 
     def _one(self, source: str, place: Place, lead: int | None) -> Series | None:
         statistic = place.known.statistic
@@ -164,8 +178,9 @@ class SeriesReader:
         merged = self._kept[source][1]
         if merged is None:
             return None
-        values = _finished(place.metric.id, statistic, merged)
-        return Series(values.mean(-1) if place.mean else values, _count(merged))
+        values = _finished(place.known, merged, self._scoring.declared(statistic, place.name))
+        values = values.mean(-1) if place.mean else values
+        return Series(values, counts_of(place.known, merged, values.shape[1:]))
 
     def _merged(self, source: str, asked: _Asked) -> State | None:
         statistic, name, lead, bin_ = asked
@@ -175,7 +190,11 @@ class SeriesReader:
                 continue
             state = _binned(self._scoring, statistic, self._states[key], bin_)
             by_block[key.block] = by_block.get(key.block, State()).merge(state)
-        return self._draws.merged(by_block) if by_block else None
+        if not by_block:
+            return None
+        if statistic != _YEARLY:
+            return self._draws.merged(by_block)
+        return self._years.merged({y: closed_year(one, y) for y, one in by_block.items()})
 
 
 def _in_time(key: StateKey, bin_: str) -> bool:
@@ -186,23 +205,38 @@ def _in_time(key: StateKey, bin_: str) -> bool:
 
 def _binned(scoring: Scoring, statistic: str, state: State, bin_: str) -> State:
     """Without the axis of atoms, and without that of members, which are pooled."""
-    if statistic not in POINTWISE:
+    if statistic not in BINNED:
         return state
     pooled = state.pool(scoring.bin_atoms.get(bin_, scoring.bin_atoms["all"]))
-    return pooled.pool(range(len(pooled["weight"]))) if statistic == "members" else pooled
+    return pooled.pool(range(len(pooled["weight"]))) if statistic in PER_MEMBER else pooled
 
 
-def _finished(metric: str, statistic: str, merged: State) -> Floats:
-    if statistic in _AT_ONCE:
-        return finish(metric, merged)
+def _finished(metric: Metric, merged: State, declared: Declared) -> Floats:
+    if metric.statistic not in ONE_BY_ONE:
+        return finish(metric.id, merged, declared)
     count = len(next(iter(merged.arrays.values())))
     each = [State({n: v[draw] for n, v in merged.arrays.items()}) for draw in range(count)]
-    return np.stack([finish(metric, one) for one in each])
+    return np.stack([finish(metric.id, one, declared) for one in each])
 
 
-def _count(merged: State) -> int:
+def counts_of(metric: Metric, merged: State, shape: tuple[int, ...]) -> Floats:
+    """How many cases each number rests on, in the data themselves."""
+    if metric.id == "reliability":
+        return np.asarray(merged["table"][0].sum(-1), float)
+    if metric.statistic == "spread_error":
+        cases = np.asarray(merged["count"][0], float)
+        return cases if metric.id == "spread_error_curve" else cases.sum()
+    if metric.statistic == "objects":
+        return np.asarray(merged["matched"][0] + merged["missed"][0], float)
+    if metric.statistic == "ensemble" and "threshold" in metric.needs:
+        cases = merged["table"][0].sum((-2, -1))
+        return np.broadcast_to(cases.reshape(cases.shape + (1,) * (len(shape) - 1)), shape)
+    return np.broadcast_to(_count(merged), shape)
+
+
+def _count(merged: State) -> float:
     for name in _COUNTS:
         if name in merged.arrays:
-            return int(merged[name][0].max(initial=0))
+            return float(merged[name][0].max(initial=0))
     counts = merged.arrays.get("contingency")
-    return 0 if counts is None else int(counts[0].sum())
+    return 0.0 if counts is None else float(counts[0].sum(-1).max(initial=0))

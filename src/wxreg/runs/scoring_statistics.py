@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from wxreg.errors import UsageError
 from wxreg.ids import near_names
+from wxreg.runs.scoring_settings import setting
 from wxreg.scores import constraints
+from wxreg.scores.catalogue import METRICS
 from wxreg.scores.displacement import Displacement
 from wxreg.scores.fss import FractionsSkill
-from wxreg.scores.likelihood import EnsembleLogLikelihood
+from wxreg.scores.multivariate import FieldVectors
+from wxreg.scores.neighbourhood import Neighbourhood
 from wxreg.scores.objects import ObjectScores
 from wxreg.scores.sal import Sal
 from wxreg.scores.spectra import Spectrum
@@ -28,6 +31,7 @@ Update = Callable[[Field, Field], State]
 """The state of one member's field and the truth, each ``(y, x)``."""
 
 _KM_PER_DEGREE: Final = 111.195
+_OBJECT_SETTINGS: Final = ("smallest", "gap", "reach_km", "intensity_scale", "least_interest")
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,11 @@ class Domain:
         return cls(dy * _KM_PER_DEGREE, dx * _KM_PER_DEGREE * shrink)
 
 
-def windows_of(protocol: Protocol) -> tuple[int, ...]:
+def windows_of(protocol: Protocol, statistic: str = "fss") -> tuple[int, ...]:
     """The neighbourhood widths that a protocol scores, in cells."""
-    return next((m.windows for m in protocol.metrics if m.id == "fss" and m.windows), (1,))
-
-
-def _setting(protocol: Protocol, metric: str, name: str, default: float) -> float:
-    found = (m.settings[name] for m in protocol.metrics if m.id == metric and name in m.settings)
-    return float(next(found, default))  # type: ignore[arg-type]
+    found = (m.windows for m in protocol.metrics
+             if METRICS[m.id].statistic == statistic and m.windows)  # fmt: skip
+    return next(found, (1,))
 
 
 def _fss(domain: Domain, protocol: Protocol, thresholds: tuple[float, ...]) -> Update:
@@ -67,7 +68,7 @@ def _spectrum(domain: Domain, protocol: Protocol, thresholds: tuple[float, ...])
 
 
 def _sal(domain: Domain, protocol: Protocol, thresholds: tuple[float, ...]) -> Update:
-    return Sal(domain.dy, domain.dx, wet=_setting(protocol, "sal_s", "wet", 0.1)).update
+    return Sal(domain.dy, domain.dx, wet=setting(protocol, "sal", "wet", 0.1)).update
 
 
 def _structure(domain: Domain, protocol: Protocol, thresholds: tuple[float, ...]) -> Update:
@@ -75,18 +76,30 @@ def _structure(domain: Domain, protocol: Protocol, thresholds: tuple[float, ...]
 
 
 def _displacement(domain: Domain, protocol: Protocol, thresholds: tuple[float, ...]) -> Update:
-    block = int(_setting(protocol, "displacement", "block", 64))
+    block = setting(protocol, "displacement", "block", 64)
     return Displacement(domain.dy, domain.dx, block).update
 
 
 def _objects(domain: Domain, protocol: Protocol, thresholds: tuple[float, ...]) -> Update:
-    each = [ObjectScores(value, domain.dy, domain.dx) for value in thresholds]
+    asked = {name: setting(protocol, "objects", name, None) for name in _OBJECT_SETTINGS}
+    chosen = {name: value for name, value in asked.items() if value is not None}
+    each = [ObjectScores(value, domain.dy, domain.dx, **chosen) for value in thresholds]
 
     def update(forecast: Field, truth: Field) -> State:
-        found = [one.update(forecast, truth) for one in each]
-        return State({name: np.stack([s[name] for s in found]) for name in found[0].arrays})
+        both = np.isfinite(forecast) & np.isfinite(truth)
+        pair = np.where(both, forecast, np.nan), np.where(both, truth, np.nan)
+        return stacked([one.update(*pair) for one in each])
 
     return update
+
+
+def stacked(states: Sequence[State]) -> State:
+    """States of several thresholds as one, with a leading axis."""
+    return State({name: np.stack([s[name] for s in states]) for name in states[0].arrays})
+
+
+def _neighbourhood(domain: Domain, protocol: Protocol, thresholds: tuple[float, ...]) -> Update:
+    return Neighbourhood(thresholds, windows_of(protocol, "neighbourhood")).update
 
 
 BUILDERS: Final[dict[str, Callable[[Domain, Protocol, tuple[float, ...]], Update]]] = {
@@ -96,31 +109,33 @@ BUILDERS: Final[dict[str, Callable[[Domain, Protocol, tuple[float, ...]], Update
     "structure": _structure,
     "displacement": _displacement,
     "objects": _objects,
+    "neighbourhood": _neighbourhood,
 }
-
-Whole = Callable[[Field, Field], State]
-"""The state of an ensemble ``(members, y, x)`` and the truth ``(y, x)``."""
-
-
-def _loglik(protocol: Protocol) -> Whole:
-    bandwidth = _setting(protocol, "loglik", "bandwidth", 0.0)
-    return EnsembleLogLikelihood(bandwidth or None).update
+NEED_THRESHOLDS: Final = frozenset({"fss", "objects", "neighbourhood", "initiation"})
+"""Statistics that have nothing to say of a variable without thresholds."""
 
 
-ENSEMBLE_BUILDERS: Final[dict[str, Callable[[Protocol], Whole]]] = {"loglik": _loglik}
+def field_vectors(protocol: Protocol) -> FieldVectors:
+    """The scores of whole fields as vectors."""
+    points = setting(protocol, "field_vector", "points", 256)
+    return FieldVectors(points, setting(protocol, "field_vector", "order", 0.5))
 
+
+def _conserves_blocks(
+    variable: str, relative: float = 0.0, tolerance: float = 0.0
+) -> constraints.Constraint:
+    return constraints.conserves_blocks(variable, INPUT + variable, relative, tolerance)
+
+
+INPUT: Final = "input:"
+"""Before the name of a variable: the field that the model was given."""
 _CONSTRAINTS: Final[dict[str, Callable[..., constraints.Constraint]]] = {
     "not_negative": constraints.not_negative,
     "at_most": constraints.at_most,
     "within": constraints.within,
     "clausius_clapeyron": constraints.clausius_clapeyron,
+    "conserves_blocks": _conserves_blocks,
 }
-
-
-COMPUTED: Final = frozenset(
-    {"members", "ensemble", "event", "constraint", "vector", *BUILDERS, *ENSEMBLE_BUILDERS}
-)
-"""The statistics that ``reg evaluate`` computes field by field."""
 
 
 def constraint_of(declared: Constraint) -> constraints.Constraint:

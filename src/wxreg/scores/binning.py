@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -52,3 +52,15 @@ class Bins:
     def pool(self, state: State, name: str) -> State:
         """The state of one named bin, without the atom axis."""
         return state.pool(self.atoms[name])
+
+
+def by_atom(bins: Bins, update: Callable[[NDArray[np.bool_]], State]) -> State:
+    """The states of the points of each atom, stacked; an atom without points has the zero.
+
+    `update` is given the points of one atom.  For statistics whose kernels know no bins.
+    """
+    found = {int(atom): update(bins.index == atom) for atom in np.unique(bins.index) if atom >= 0}
+    first = next(iter(found.values()))
+    zero = State({name: np.zeros_like(values) for name, values in first.arrays.items()})
+    each = [found.get(atom, zero) for atom in range(bins.count)]
+    return State({name: np.stack([state[name] for state in each]) for name in first.arrays})

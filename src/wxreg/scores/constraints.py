@@ -18,6 +18,7 @@ from wxreg.scores.categorical import ratio
 from wxreg.scores.states import State
 
 Field = NDArray[np.floating[Any]]
+Floats = NDArray[np.float64]
 Rule = Callable[..., NDArray[Any]]
 
 
@@ -51,14 +52,14 @@ class Constraint:
         )
 
 
-def violation_rate(state: State) -> float:
+def violation_rate(state: State) -> Floats:
     """Share of tested points that break the constraint."""
-    return float(ratio(state["broken"], state["tested"]))
+    return ratio(state["broken"], state["tested"])
 
 
-def sample_violation_rate(state: State) -> float:
+def sample_violation_rate(state: State) -> Floats:
     """Share of samples with at least one broken point."""
-    return float(ratio(state["broken_samples"], state["samples"]))
+    return ratio(state["broken_samples"], state["samples"])
 
 
 def not_negative(variable: str, tolerance: float = 0.0) -> Constraint:

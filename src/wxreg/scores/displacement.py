@@ -79,6 +79,6 @@ def _refined(surface: NDArray[np.float64], peak: tuple[int, ...], axis: int) -> 
     return float(whole + offset)
 
 
-def mean_displacement(state: State) -> float:
+def mean_displacement(state: State) -> NDArray[np.float64]:
     """Mean displacement over blocks, km."""
-    return float(ratio(state["distance_km"], state["count"]))
+    return ratio(state["distance_km"], state["count"])

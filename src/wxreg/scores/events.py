@@ -25,7 +25,8 @@ from wxreg.scores.states import State
 Field = NDArray[np.floating[Any]]
 
 _NUMBER_WITH_UNIT = re.compile(
-    r"(?<![\w.])(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s+(?!(?:and|or|not)\b)([A-Za-z%°][\w%°/^*-]*)"
+    r"(?<![\w.])(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s+(?!(?:and|or|not)\b)"
+    r"([A-Za-z%°][\w%°/^*-]*(?:\s+[A-Za-z]+-?\d+)*)"
 )
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.GtE: operator.ge, ast.Gt: operator.gt, ast.LtE: operator.le, ast.Lt: operator.lt,

@@ -17,6 +17,20 @@ from wxreg.scores.categorical import ratio
 from wxreg.scores.states import State
 
 Field = NDArray[np.floating[Any]]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """A sequence of fields seen block by block: (time, blocks down, blocks across)."""
+
+    active: NDArray[np.bool_]
+    whole: NDArray[np.bool_]
+
+    def onset(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Frame of onset per block (-1 for none), and whether the block can have one."""
+        first = np.where(self.active.any(0), self.active.argmax(0), -1).astype(np.int64)
+        return first, self.whole.all(0) & ~self.active[0]
 
 
 @dataclass(frozen=True)
@@ -28,13 +42,29 @@ class Initiation:
     tolerance: int = 2
 
     def update(self, forecast: Field, truth: Field) -> State:
-        """Counts of one (time, y, x) pair, and the histogram of onset errors in frames.
+        """The state of one (time, y, x) pair."""
+        return self.match(self.frames(forecast), self.frames(truth))
+
+    def frames(self, field: Field) -> Frames:
+        """Per block of (…, y, x): whether any point reaches the threshold, and whether all are
+        there.
+        """
+        rows, columns = (size // self.block * self.block for size in field.shape[-2:])
+        cut = field[..., :rows, :columns]
+        shape = (*field.shape[:-2], rows // self.block, self.block, columns // self.block,
+                 self.block)  # fmt: skip
+        return Frames(
+            np.asarray((cut >= self.threshold).reshape(shape).any((-3, -1))),
+            np.asarray(np.isfinite(cut).reshape(shape).all((-3, -1))),
+        )
+
+    def match(self, forecast: Frames, truth: Frames) -> State:
+        """Counts of one sequence, and the histogram of onset errors in frames.
 
         `timing` has 2 T - 1 entries, for errors -(T-1)..(T-1): forecast less observed.
         """
-        f, f_known = self.onset(forecast)
-        o, o_known = self.onset(truth)
-        frames = len(truth)
+        (f, f_known), (o, o_known) = forecast.onset(), truth.onset()
+        frames = len(truth.active)
         known = f_known & o_known
         both = known & (f >= 0) & (o >= 0)
         error = (f - o)[both]
@@ -46,19 +76,18 @@ class Initiation:
         left_out = np.array((~known).sum(), np.int64)
         return State({"contingency": counts, "timing": timing, "left_out": left_out})
 
-    def onset(self, series: Field) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Frame of onset per block (-1 for none), and whether the block can have one."""
-        rows, columns = (size // self.block * self.block for size in series.shape[1:])
-        cut = series[:, :rows, :columns]
-        shape = (len(series), rows // self.block, self.block, columns // self.block, self.block)
-        whole = np.asarray(np.isfinite(cut).reshape(shape).all((0, 2, 4)))
-        active = np.asarray((cut >= self.threshold).reshape(shape).any((2, 4)))
-        first = np.where(active.any(0), active.argmax(0), -1).astype(np.int64)
-        return first, whole & ~active[0]
 
-
-def mean_timing_error(state: State) -> float:
+def mean_timing_error(state: State) -> Floats:
     """Mean onset error in frames (positive: late); NaN without a block that both saw begin."""
     timing = state["timing"]
-    errors = np.arange(len(timing)) - len(timing) // 2
-    return float(ratio((timing * errors).sum(), timing.sum()))
+    return ratio((timing * timing_errors(timing.shape[-1])).sum(-1), timing.sum(-1))
+
+
+def timing_shares(state: State) -> Floats:
+    """The share of each onset error among the blocks that both saw begin."""
+    return ratio(state["timing"], state["timing"].sum(-1, keepdims=True))
+
+
+def timing_errors(size: int) -> NDArray[np.int64]:
+    """The errors in frames that the entries of `timing` stand for."""
+    return np.arange(size) - size // 2

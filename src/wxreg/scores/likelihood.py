@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wxreg.scores.spread_error import mean_and_spread
 from wxreg.scores.states import State
 
 Field = NDArray[np.floating[Any]]
@@ -57,15 +58,22 @@ def kernel_loglik(forecast: Field, truth: Field, bandwidth: float | None = None)
 
 @dataclass(frozen=True)
 class EnsembleLogLikelihood:
-    """Mean kernel log-likelihood over points; points where it is undefined are counted apart."""
+    """Mean log-likelihood over points; points where it is undefined are counted apart.
+
+    Of a Gaussian kernel on every member, or of one Gaussian with their mean and spread.
+    """
 
     bandwidth: float | None = None
+    form: Literal["kernel", "gaussian"] = "kernel"
 
     def update(
         self, forecast: Field, truth: Field, weights: NDArray[np.float64] | None = None
     ) -> State:
         """The state of one field."""
-        values = kernel_loglik(forecast, truth, self.bandwidth)
+        if self.form == "gaussian":
+            values = gaussian_loglik(*mean_and_spread(forecast), truth)
+        else:
+            values = kernel_loglik(forecast, truth, self.bandwidth)
         known = np.isfinite(values)
         w = np.ones(values.shape) if weights is None else weights
         return State(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,49 @@ from wxreg.scores.categorical import ratio
 from wxreg.scores.states import State
 
 Field = NDArray[np.floating[Any]]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FieldVectors:
+    """Energy and variogram score of whole fields, each taken as one vector of its points.
+
+    The variogram score looks at `points` places at most, evenly spread over the grid, since
+    it compares every pair.  Members without a value anywhere are left out; points missing in
+    the truth or any other member too.  Each score counts the fields that have it: none
+    without a point, and no fair one with a single member.
+    """
+
+    points: int = 256
+    order: float = 0.5
+
+    def update(self, forecast: Field, truth: Field) -> State:
+        """The state of one field: `forecast` is (members, y, x)."""
+        rows = forecast.reshape(len(forecast), -1)
+        rows = rows[np.isfinite(rows).any(1)]
+        observed, places = truth.ravel(), _spread(truth.shape, self.points)
+        values = dict.fromkeys(("energy", "energy_fair", "variogram"), float("nan"))
+        if len(rows):
+            values = {
+                "energy": energy_score(rows, observed),
+                "energy_fair": energy_score(rows, observed, fair=True),
+                "variogram": variogram_score(rows[:, places], observed[places], self.order),
+            }
+        arrays: dict[str, Any] = {}
+        for name, value in values.items():
+            known = bool(np.isfinite(value))
+            arrays[name] = np.array(value if known else 0.0, float)
+            arrays[f"{name}_count"] = np.array(int(known), np.int64)
+        return State(arrays)
+
+
+def _spread(shape: tuple[int, ...], points: int) -> NDArray[np.intp]:
+    """Flat indices of a regular subset of a grid."""
+    step = 1
+    while -(-shape[0] // step) * -(-shape[1] // step) > points:
+        step += 1
+    rows, columns = np.arange(0, shape[0], step), np.arange(0, shape[1], step)
+    return np.asarray((rows[:, None] * shape[1] + columns).ravel(), np.intp)
 
 
 def energy_score(forecast: Field, truth: Field, fair: bool = False) -> float:
@@ -63,6 +107,6 @@ def vector_state(
     )
 
 
-def vector_rmse(state: State) -> float:
+def vector_rmse(state: State) -> Floats:
     """Root of the mean squared length of the error vector (not the mean length)."""
-    return float(np.sqrt(ratio(state["square_error"], state["weight"])))
+    return np.asarray(np.sqrt(ratio(state["square_error"], state["weight"])), float)

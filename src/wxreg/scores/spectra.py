@@ -110,13 +110,13 @@ def _state(forecast: Floats, truth: Floats, missing: int) -> State:
     )
 
 
-def log_spectral_distance(state: State, first_ring: int = 1) -> float:
+def log_spectral_distance(state: State, first_ring: int = 1) -> Floats:
     """Root mean square over rings of 10 log10(forecast power / truth power), in dB.
 
     NaN if a ring has no power in either field, or no field was whole.
     """
-    power = ratio(state["forecast_power"][first_ring:], state["truth_power"][first_ring:])
+    forecast, truth = (state[f"{side}_power"][..., first_ring:] for side in ("forecast", "truth"))
     with np.errstate(divide="ignore", invalid="ignore"):
-        decibels = 10 * np.log10(power)
-    value = float(np.sqrt(np.mean(decibels**2)))
-    return value if np.isfinite(value) else float("nan")
+        decibels = 10 * np.log10(ratio(forecast, truth))
+        value = np.sqrt(np.mean(decibels**2, axis=-1))
+    return np.asarray(np.where(np.isfinite(value), value, np.nan), float)

@@ -51,9 +51,9 @@ def _lag_sum(values: Field, lag: int) -> tuple[float, int]:
     )
 
 
-def gradient_ratio(state: State) -> float:
+def gradient_ratio(state: State) -> NDArray[np.float64]:
     """Forecast over observed mean gradient: below 1 is too smooth; NaN for a flat truth."""
-    return float(ratio(state["forecast_gradient"], state["truth_gradient"]))
+    return ratio(state["forecast_gradient"], state["truth_gradient"])
 
 
 def structure_ratio(state: State) -> NDArray[np.float64]:

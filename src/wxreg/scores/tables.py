@@ -43,6 +43,16 @@ def brier_fair(table: Table) -> Floats:
     return brier(table) - ratio(excess, table.sum((-2, -1)))
 
 
+def mean_probability(table: Table) -> Floats:
+    """Mean forecast probability."""
+    return ratio((table.sum(-1) * _probabilities(table)).sum(-1), table.sum((-2, -1)))
+
+
+def base_rate(table: Table) -> Floats:
+    """How often the event happened."""
+    return ratio(table[..., 1].sum(-1), table.sum((-2, -1)))
+
+
 @dataclass(frozen=True)
 class BrierParts:
     """brier = reliability - resolution + uncertainty, exactly, on the natural bins."""

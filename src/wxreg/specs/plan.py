@@ -9,11 +9,13 @@ from pydantic import AfterValidator
 from wxreg.canonical import digest
 from wxreg.ids import DatasetRef, EntryId, Sha256, VariableId
 from wxreg.leadtime import DurationField, LeadsField
-from wxreg.specs.base import FrozenDict, Settings, Spec, freeze
+from wxreg.specs.base import FrozenDict, Spec, freeze
 from wxreg.specs.dataset import Layout
 from wxreg.specs.grid import Grid
-from wxreg.specs.model import ArchitectureRef, Lead, Sampling, Task, Training
+from wxreg.specs.model import ArchitectureRef, Lead, Task
+from wxreg.specs.sampling import PostStep, Sampling
 from wxreg.specs.timeaxis import Calendar, Moment, Period, Splits
+from wxreg.specs.training import InitialWeights, Training
 
 Semantics = Annotated[dict[str, int], AfterValidator(freeze)]
 
@@ -107,6 +109,14 @@ class TrainPlan(Plan):
     seed: int = 0
     deterministic: bool = True
 
+    def meaning(self) -> dict[str, Any]:
+        """What determines the result: of initial weights their digest, not where they are."""
+        body = super().meaning()
+        initial = body.get("training", {}).get("initial")
+        for place in InitialWeights.PLACES if initial else ():
+            initial.pop(place, None)
+        return body
+
 
 class Starts(Spec):
     """Which initial times are forecast."""
@@ -141,7 +151,7 @@ class SamplePlan(Plan):
     starts: Starts
     sampling: Sampling
     seed: int = 0
-    post: tuple[Settings, ...] = ()
+    post: tuple[PostStep, ...] = ()
 
 
 class EvaluatePlan(Plan):
@@ -155,4 +165,8 @@ class EvaluatePlan(Plan):
     truth: StorePlan
     protocol: Sha256
     baselines: tuple[EntryId, ...] = ()
+    systems: Annotated[dict[str, Sha256], AfterValidator(freeze)] = FrozenDict()
+    """The digest of each baseline, and of the climatology that anomalies are taken from."""
+    periods: tuple[Period, ...] = ()
+    """The days of the truth that are compared where times are not paired."""
     leads: LeadsField = ()
