@@ -15,8 +15,9 @@ from tiny_grib import GRID, START, Message, field, message_bytes
 
 from wxreg.data.grids import coordinates, turning
 from wxreg.data.readers.grib_decoding import decode_message
+from wxreg.data.readers.grib_frames import scan_frames
 from wxreg.data.readers.grib_index import matching, parse_index
-from wxreg.data.readers.grib_messages import scan_frames, scan_messages
+from wxreg.data.readers.grib_messages import scan_messages
 from wxreg.data.reading import ReadRequest, open_source
 from wxreg.errors import Incompatible, IntegrityError
 from wxreg.leadtime import Duration

@@ -86,10 +86,10 @@ class Message:
     packing: str = "grid_simple"
 
 
-def message_bytes(run: datetime, message: Message) -> bytes:
+def message_bytes(run: datetime, message: Message, grid: Grid = GRID) -> bytes:
     """One GRIB2 message."""
     handle = eccodes.codes_grib_new_from_samples("GRIB2")
-    place = coordinates(GRID)
+    place = coordinates(grid)
     keys = {
         "centre": 7,
         "discipline": message.parameter[0],
@@ -100,8 +100,8 @@ def message_bytes(run: datetime, message: Message) -> bytes:
         "parameterNumber": message.parameter[2],
         "gridType": "lambert",
         "shapeOfTheEarth": 6,
-        "Nx": COLUMNS,
-        "Ny": ROWS,
+        "Nx": grid.shape[1],
+        "Ny": grid.shape[0],
         "latitudeOfFirstGridPointInDegrees": float(place.lat[0, 0]),
         "longitudeOfFirstGridPointInDegrees": float(place.lon[0, 0] % 360),
         "LaDInDegrees": 38.5,

@@ -20,7 +20,8 @@ from wxreg.data.clock import axis, moment_text
 from wxreg.data.grids import coordinates
 from wxreg.data.lazy import Field, field_stack
 from wxreg.data.readers.grib_decoding import decode_message
-from wxreg.data.readers.grib_messages import damaged, scan_frames
+from wxreg.data.readers.grib_frames import Frame, damaged, scan_frames
+from wxreg.data.readers.grib_sections import single_fields
 from wxreg.data.reading import ReadRequest
 from wxreg.data.values import to_canonical
 from wxreg.errors import Incompatible, IntegrityError, NotFound, UsageError
@@ -35,8 +36,9 @@ class _Header:
     """What one message is, and where it lies."""
 
     path: Path
-    offset: int
-    length: int
+    frame: Frame
+    part: int
+    """Which field of its message, from 0."""
     codes: tuple[int, int, int] | None
     """None for GRIB1."""
     name: str
@@ -89,22 +91,32 @@ def _paths(request: ReadRequest) -> list[Path]:
 def _headers(path: Path) -> Iterator[_Header]:
     with path.open("rb") as stream:
         for frame in scan_frames(stream, str(path)):
-            yield _header(stream, path, frame.offset, frame.length)
+            for part, raw in enumerate(_fields(stream, path, frame)):
+                yield _header(raw, path, frame, part)
 
 
-def _header(stream: BinaryIO, path: Path, offset: int, length: int) -> _Header:
-    stream.seek(offset)
+def _fields(stream: BinaryIO, path: Path, frame: Frame) -> list[bytes]:
+    """Each field of a message as a message of its own."""
+    stream.seek(frame.offset)
+    raw = stream.read(frame.length)
+    if raw[7] != 2:
+        return [raw]
+    return single_fields(raw, frame.offset, frame.number, str(path))
+
+
+def _header(raw: bytes, path: Path, frame: Frame, part: int) -> _Header:
     try:
-        handle = eccodes.codes_new_from_message(stream.read(length))
+        handle = eccodes.codes_new_from_message(raw)
         try:
-            return _described(handle, path, offset, length)
+            return _described(handle, path, frame, part)
         finally:
             eccodes.codes_release(handle)
     except (eccodes.CodesInternalError, ValueError) as error:
-        raise damaged(str(path), offset, f"ecCodes cannot read the message: {error}") from error
+        what = f"ecCodes cannot read the message: {error}"
+        raise damaged(str(path), frame.offset, what) from error
 
 
-def _described(handle: Any, path: Path, offset: int, length: int) -> _Header:
+def _described(handle: Any, path: Path, frame: Frame, part: int) -> _Header:
     get = eccodes.codes_get
     second = get(handle, "edition") == 2
     stamp = f"{get(handle, 'validityDate'):08d}{get(handle, 'validityTime'):04d}"
@@ -112,8 +124,8 @@ def _described(handle: Any, path: Path, offset: int, length: int) -> _Header:
     codes = (int(get(handle, "discipline")), int(category), int(number)) if second else None
     return _Header(
         path=path,
-        offset=offset,
-        length=length,
+        frame=frame,
+        part=part,
         codes=codes,
         name=str(get(handle, "cfVarName")),
         level=float(get(handle, "level")),
@@ -139,7 +151,7 @@ def _chosen(
             raise IntegrityError(
                 "REG-531",
                 f"two messages hold {entry.id} at {moment_text(header.valid)}",
-                where=f"{header.path} at bytes {found[key].offset} and {header.offset}",
+                where=f"{header.path} at bytes {found[key].frame.offset} and {header.frame.offset}",
                 hint="make its selector in the catalog narrower, or remove one of them",
             )
         found[key] = header
@@ -223,10 +235,9 @@ class _Fields:
 
     def _plane(self, header: _Header) -> Field:
         with header.path.open("rb") as stream:
-            stream.seek(header.offset)
-            raw = stream.read(header.length)
-        where = str(header.path)
-        decoded = decode_message(raw, where, header.offset, self.request.cell_limit)
+            raw = _fields(stream, header.path, header.frame)[header.part]
+        where, offset = str(header.path), header.frame.offset
+        decoded = decode_message(raw, where, offset, self.request.cell_limit)
         grid = self.request.grid
         assert grid is not None
         if (decoded.values.shape, decoded.rows) != (grid.shape, grid.rows):
@@ -234,6 +245,6 @@ class _Fields:
                 "REG-430",
                 f"the message has {decoded.values.shape} cells, rows {decoded.rows}; the catalog "
                 f"says {grid.shape}, {grid.rows}",
-                where=f"{where} at byte {header.offset}",
+                where=f"{where} at byte {offset}",
             )
         return decoded.values

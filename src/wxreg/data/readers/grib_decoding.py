@@ -14,7 +14,7 @@ import eccodes
 import numpy as np
 from numpy.typing import NDArray
 
-from wxreg.data.readers.grib_messages import damaged
+from wxreg.data.readers.grib_frames import damaged
 from wxreg.errors import Incompatible
 
 _SINGLE_PRECISION: Final = ("grid_simple", "grid_complex", "grid_complex_spatial_differencing")

@@ -49,6 +49,8 @@ class IndexRecord:
     """``instant``, ``accumulated`` …, or the raw text where wgrib2 says something else."""
     start_minutes: int
     end_minutes: int
+    part: int | None = None
+    """Which field of a message that holds several (``12.2``); none where it holds one."""
 
     @property
     def key(self) -> str:
@@ -93,6 +95,7 @@ def _parse_line(line: str, number: int, where: str) -> IndexRecord:
         step=step,
         start_minutes=start,
         end_minutes=end,
+        part=int(found["part"]) if found["part"] else None,
     )
 
 

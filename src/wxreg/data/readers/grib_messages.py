@@ -7,17 +7,15 @@ calls half of HRRR's fields ``unknown``.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import BinaryIO, Final
 
-from wxreg.errors import IntegrityError, RegError
+from wxreg.data.readers.grib_frames import INDICATOR, Frame, damaged, scan_frames
+from wxreg.data.readers.grib_sections import fields_of
 
-_INDICATOR: Final = 16
-_STRAY_LIMIT: Final = 128
-"""The most bytes that are neither a message nor zeros and still count as stray."""
-_BLOCK: Final = 1 << 16
+_DESCRIBING: Final = (1, 3, 4)
+"""The sections that say when, where and what a field is."""
 _MISSING_U32: Final = 0xFFFFFFFF
 _SURFACES_AT: Final = {0: 22, 1: 22, 2: 22, 8: 22, 11: 22, 12: 22, 15: 22, 48: 45}
 """Octet index of the first fixed surface in the product templates we know."""
@@ -54,6 +52,8 @@ class GribMessage:
     window_minutes: float
     cells: int
     local_version: int
+    part: int | None = None
+    """Which field of its message, from 1; none where the message holds one."""
 
     def describe(self) -> str:
         """The codes that selectors go by, for messages to people."""
@@ -65,117 +65,43 @@ class GribMessage:
         )
 
 
-@dataclass(frozen=True)
-class Frame:
-    """The bytes of one message, of either edition."""
-
-    number: int
-    offset: int
-    length: int
-
-
-def scan_frames(stream: BinaryIO, where: str) -> Iterator[Frame]:
-    """Where every message of a file lies, in order; a damaged one is an error naming its offset."""
-    number, position, size = 0, 0, stream.seek(0, 2)
-    while (start := _next_message(stream, position, size, where)) is not None:
-        number += 1
-        length = _check_frame(stream, start, size, number, where)
-        yield Frame(number, start, length)
-        position = start + length
-    if not number:
-        raise damaged(where, 0, "the file holds no whole GRIB message")
-
-
 def scan_messages(stream: BinaryIO, where: str) -> tuple[GribMessage, ...]:
-    """Every message of a GRIB2 file, in order."""
-    found = []
-    for frame in scan_frames(stream, where):
-        stream.seek(frame.offset)
-        head = stream.read(min(frame.length, _BLOCK))
-        found.append(read_header(head, frame.offset, frame.number, where))
-    return tuple(found)
+    """Every field of a GRIB2 file, in order; only headers are read."""
+    return tuple(
+        message
+        for frame in scan_frames(stream, where)
+        for message in describe_message(stream, frame, where)
+    )
 
 
-def _next_message(stream: BinaryIO, position: int, size: int, where: str) -> int | None:
-    """The offset of the next ``GRIB``, past padding and a few stray bytes."""
-    stray, at = 0, position
-    while at < size:
-        stream.seek(at)
-        block = stream.read(_BLOCK)
-        found = block.find(b"GRIB")
-        gap = block if found < 0 else block[:found]
-        stray += len(gap) - gap.count(0)
-        if stray > _STRAY_LIMIT:
-            raise damaged(where, position, "bytes that belong to no GRIB message")
-        if found >= 0:
-            return at + found
-        if at + len(block) >= size:
-            return None
-        at += len(block) - 3  # the word may lie across two blocks
-    return None
-
-
-def _check_frame(stream: BinaryIO, start: int, size: int, number: int, where: str) -> int:
-    stream.seek(start)
-    length = message_length(stream.read(_INDICATOR), start, number, where)
-    if start + length > size:
-        raise damaged(
-            where, start, f"message {number} says {length} bytes but only {size - start} are left"
-        )
-    stream.seek(start + length - 4)
-    if stream.read(4) != b"7777":
-        raise damaged(where, start, f"message {number} of {length} bytes does not end with 7777")
-    return length
-
-
-def message_length(head: bytes, start: int, number: int, where: str) -> int:
-    """The length that the indicator section claims."""
-    if len(head) < _INDICATOR or head[:4] != b"GRIB":
-        raise damaged(where, start, f"message {number} is cut short in its first section")
-    if head[7] not in (1, 2):
-        raise damaged(where, start, f"message {number} is GRIB edition {head[7]}")
-    length = int.from_bytes(head[8:16] if head[7] == 2 else head[4:7], "big")
-    if length < _INDICATOR + 4:
-        raise damaged(where, start, f"message {number} says it has {length} bytes")
-    return length
-
-
-def read_header(raw: bytes, offset: int, number: int, where: str) -> GribMessage:
-    """What the sections of a message say; ``raw`` needs to hold it up to section 5."""
-    length = message_length(raw[:_INDICATOR], offset, number, where)
-    if raw[7] != 2:
-        raise damaged(where, offset, f"message {number} is GRIB edition {raw[7]}, not 2")
+def describe_message(stream: BinaryIO, frame: Frame, where: str) -> list[GribMessage]:
+    """What each field of one message is."""
+    stream.seek(frame.offset)
+    head = stream.read(INDICATOR)
+    if head[7] != 2:
+        what = f"message {frame.number} is GRIB edition {head[7]}, not 2"
+        raise damaged(where, frame.offset, what)
     try:
-        sections = dict(_sections(raw, length))
-        return _describe(sections, raw[6], offset, length, number)
+        fields = [
+            _describe({at: sections[at].read(stream) for at in _DESCRIBING}, head[6], frame)
+            for sections in fields_of(stream, frame, where)
+        ]
     except (KeyError, IndexError, struct.error, ValueError, OverflowError) as error:
-        raise damaged(where, offset, f"the header of message {number} is damaged") from error
+        what = f"the header of message {frame.number} is damaged"
+        raise damaged(where, frame.offset, what) from error
+    if len(fields) == 1:
+        return fields
+    return [replace(field, part=part) for part, field in enumerate(fields, 1)]
 
 
-def _sections(raw: bytes, length: int) -> Iterator[tuple[int, bytes]]:
-    """Sections 1 to 5 by number; a second product in the same message is refused."""
-    position = _INDICATOR
-    while position + 5 <= min(len(raw), length):
-        size = int.from_bytes(raw[position : position + 4], "big")
-        number = raw[position + 4]
-        if size < 5 or number > 7 or position + size > length:
-            raise ValueError("a section overruns its message")
-        if number > 5:
-            return
-        yield number, raw[position : position + size]
-        position += size
-
-
-def _describe(
-    sections: dict[int, bytes], discipline: int, offset: int, length: int, number: int
-) -> GribMessage:
+def _describe(sections: dict[int, bytes], discipline: int, frame: Frame) -> GribMessage:
     product = sections[4]
     template = int.from_bytes(product[7:9], "big")
     reference = datetime(int.from_bytes(sections[1][12:14], "big"), *sections[1][14:19])
     message = GribMessage(
-        number=number,
-        offset=offset,
-        length=length,
+        number=frame.number,
+        offset=frame.offset,
+        length=frame.length,
         discipline=discipline,
         category=product[9],
         parameter=product[10],
@@ -240,13 +166,3 @@ def _cells(grid: bytes) -> int:
         if _MISSING_U32 not in (columns, rows):
             return max(declared, rows * columns)
     return declared
-
-
-def damaged(where: str, offset: int, what: str) -> RegError:
-    """The error for a file whose bytes cannot be trusted from ``offset`` on."""
-    return IntegrityError(
-        "REG-530",
-        what,
-        where=f"{where} at byte {offset}",
-        hint="fetch the file again: nothing was read from it",
-    )
