@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from wxreg.errors import UsageError
 
@@ -121,8 +121,7 @@ class ArtifactRecord:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, order=True)
-class Edge:
+class Edge(NamedTuple):
     """``child`` was made from, or by, ``parent``; each is a run id or a SHA-256."""
 
     parent: str

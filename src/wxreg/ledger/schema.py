@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,7 +94,7 @@ def _migrate(connection: Connection) -> None:
 def _connect_sqlite(raw: sqlite3.Connection, _: Any) -> None:
     raw.isolation_level = None
     # Damaged text must reach verification, which names the place, rather than stop the reading.
-    raw.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+    raw.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
     _use_wal(raw)
     raw.execute("PRAGMA synchronous = FULL")
 
