@@ -19,10 +19,8 @@ from typing import Any, Final, Literal
 import fsspec
 
 from wxreg.artifacts.sealing import storage_errors
-from wxreg.data.clock import regular_times
 from wxreg.errors import ExternalError
 from wxreg.ids import inside
-from wxreg.leadtime import Duration
 
 _PIECE: Final = 8 << 20
 Outcome = Literal["fetched", "there", "missing", "failed"]
@@ -67,18 +65,6 @@ class FetchReport:
                 f"{failed[0]}: {self.reasons[failed[0]]}",
                 hint="run the same command again: it goes on where it stopped",
             )
-
-
-def hrrr_names(
-    start: str, end: str, product: str = "sfc", hours: Iterable[int] = (0, 1)
-) -> list[str]:
-    """The archive's names, idx beside, of all runs from ``start`` up to, not including, ``end``."""
-    return [
-        f"hrrr.{run:%Y%m%d}/conus/hrrr.t{run:%H}z.wrf{product}f{hour:02d}.grib2{suffix}"
-        for run in regular_times(start, end, Duration(3600))
-        for hour in hours
-        for suffix in ("", ".idx")
-    ]
 
 
 def fetch(

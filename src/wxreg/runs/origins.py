@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from wxreg.errors import Incompatible, UsageError
 from wxreg.ids import DataRef, not_found
 from wxreg.library.loading import Library
 from wxreg.runs.preparing import prepare_plan
+from wxreg.specs.base import thaw
 from wxreg.specs.dataset import NATIVE, Source
 from wxreg.specs.timeaxis import Period, Splits
 
@@ -100,7 +101,7 @@ def from_source(
         times=cut.times,
         levels=cut.levels,
         product=product,
-        storage_options=dict(arguments.get("storage_options", {})),
+        storage_options=thaw(arguments.get("storage_options", {})),
         options={key: value for key, value in arguments.items() if key not in _OURS and value},
     )
     _all_held(dataset, name, cut.variables, [entry.id for entry in request.entries])
@@ -116,19 +117,21 @@ def _all_held(dataset: str, source: str, wanted: Sequence[str], held: Sequence[s
 
 def _arguments(library: Library, source: Source, options: Mapping[str, str]) -> dict[str, Any]:
     """The arguments of a source with its parameters put in."""
+    put = filling(library, source, options)
+    return {
+        name: put(value) if isinstance(value, str) else value for name, value in source.args.items()
+    }
+
+
+def filling(library: Library, source: Source, options: Mapping[str, str]) -> Callable[[str], str]:
+    """Puts the parameters of a source into its texts: as given, or their defaults."""
     described: dict[str, Any] = dict(source.parameters)
     defaults = {name: about.get("default", "") for name, about in described.items()}
     for name in options:
         if name not in defaults:
             raise not_found("parameter", name, defaults)
     given = {**defaults, **options, "CATALOG_DIR": str(library.root / "catalog")}
-
-    def put(value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        return _PARAMETER.sub(lambda match: str(given.get(match[1], "")), value)
-
-    return {name: put(value) for name, value in source.args.items()}
+    return lambda text: _PARAMETER.sub(lambda match: str(given.get(match[1], "")), text)
 
 
 def _place(library: Library, text: str) -> str:

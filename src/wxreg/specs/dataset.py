@@ -68,6 +68,10 @@ class SourceNotes(Spec):
     """Where this product's cadence differs from the dataset's."""
     grid: Grid | None = None
     """Where this source's grid differs from the dataset's."""
+    files: tuple[str, ...] = ()
+    """What ``reg data fetch`` brings: the archive's names, with ``strftime`` codes of the time."""
+    every: DurationField | None = None
+    """How far apart the times of ``files`` are; none where a name does not depend on a time."""
     note: str | None = None
 
 
