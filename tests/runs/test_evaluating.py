@@ -176,7 +176,8 @@ def test_an_evaluation_goes_on_where_it_was_stopped(truth: Path, tmp_path: Path)
 def test_valid_times_without_truth_are_counted(truth: Path, tmp_path: Path) -> None:
     path = forecast_store(tmp_path / "f.zarr", truth, inits=(0, 94), leads=(1, 3))
     opened = ForecastFields(path)
-    tally = tallied(Streams(scoring(opened, protocol()), opened, TruthFields(truth, ("t2m", "refc"))))
+    fields = TruthFields(truth, ("t2m", "refc"))
+    tally = tallied(Streams(scoring(opened, protocol()), opened, fields))
     assert tally.pairs == 3
     assert tally.missing == ["2023-06-05T01:00"]
 
