@@ -15,6 +15,8 @@ from small_worlds import (
 )
 
 from wxreg.models.building import build
+from wxreg.models.convolution_blocks import block_mean
+from wxreg.models.forecaster import LossTerm
 from wxreg.models.noise import MemberNoise
 
 pytestmark = pytest.mark.slow
@@ -120,3 +122,47 @@ def test_a_diffusion_ensemble_is_sharp_conditional_and_survives_distillation() -
         member_variance = drawn[:, :, :, place].var(dim=1).mean()
         spread = ((MEMBERS + 1) / MEMBERS * member_variance).sqrt()
         assert 0.5 < spread / rmse(drawn[:, :, :, place].mean(dim=1), truth) < 1.5
+
+
+def test_the_physics_loss_keeps_block_means_and_costs_little() -> None:
+    """With the penalty the fine rain adds up to the coarse rain more closely than without."""
+    train_batch, test_batch = (
+        hilly_batch(hilly_days(85, seed=1)),
+        hilly_batch(hilly_days(10, seed=2)),
+    )
+    kept = LossTerm("conservation", 0.3, {"variables": ("precip_24h",), "relative": 0.02})
+    shown = {}
+    for name, losses in (("off", ()), ("on", (kept,))):
+        blueprint = hilly_blueprint(
+            "downscaling-unet", {"base": 12, "levels": 2}, losses=(LossTerm("mse"), *losses)
+        )
+        forecaster = train(build(blueprint, 0), train_batch, steps=80, rate=2e-3, size=8, tile=64)
+        shown[name] = forecasts(forecaster, test_batch)[:, 0, 0, 0]
+    coarse = test_batch.inputs[:, 0, 0]
+    departures = {name: rmse(block_mean(rain, 8), coarse) for name, rain in shown.items()}
+    errors = {name: rmse(rain, test_batch.target[:, 0, 0]) for name, rain in shown.items()}
+    assert departures["on"] < 0.7 * departures["off"]
+    assert errors["on"] < 1.05 * errors["off"]
+
+
+def test_a_heteroscedastic_head_knows_where_it_errs() -> None:
+    """Its likelihood beats that of one spread for all cells, which is the best without a head."""
+    train_batch, test_batch = (
+        hilly_batch(hilly_days(85, seed=1)),
+        hilly_batch(hilly_days(10, seed=2)),
+    )
+    blueprint = hilly_blueprint(
+        "downscaling-unet",
+        {"base": 12, "levels": 2, "heteroscedastic": True},
+        losses=(LossTerm("gaussian-nll"),),
+    )
+    forecaster = train(build(blueprint, 0), train_batch, steps=120, rate=2e-3, size=8, tile=64)
+    with torch.no_grad():
+        departures, spread = forecaster.predict(forecaster.space.planes(test_batch), None)
+        truth, mask = forecaster.space.encode(test_batch, forecaster.space.base(test_batch))
+    error = torch.where(mask, departures - truth, torch.nan)
+    for place in range(2):
+        one = error[:, place].square().nanmean().sqrt()
+        with_head = torch.distributions.Normal(0, spread[:, place].exp()).log_prob(error[:, place])
+        without = torch.distributions.Normal(0, one).log_prob(error[:, place])
+        assert with_head.nanmean() > without.nanmean()

@@ -56,6 +56,20 @@ def test_masked_cells_neither_cost_nor_pull(name: str) -> None:
     assert float(pull[..., :5, :].abs().max()) == 0
 
 
+def test_the_gaussian_likelihood_is_that_of_torch_and_smallest_at_the_true_spread() -> None:
+    given = fields()
+    log_spread = torch.linspace(-1, 1, given.target.numel()).reshape(given.target.shape)
+    found = term("gaussian-nll")(replace(given, spread=log_spread))
+    law = torch.distributions.Normal(given.prediction, log_spread.exp())
+    torch.testing.assert_close(found, -law.log_prob(given.target).mean())
+    size = (given.prediction - given.target).square().mean().sqrt().log()
+    costs = [
+        float(term("gaussian-nll")(replace(given, spread=torch.full_like(log_spread, float(s)))))
+        for s in (size - 0.2, size, size + 0.2)
+    ]
+    assert costs[1] < min(costs[0], costs[2])
+
+
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_the_almost_fair_crps_lies_between_both_crps(alpha: float) -> None:
     ensemble = torch.randn(3, 5, 1, 6, 4, 4, generator=torch.Generator().manual_seed(2))
