@@ -17,6 +17,7 @@ from wxreg.models.precision import Deviation, measured_deviation, with_precision
 from wxreg.models.tiling import TiledForecaster
 from wxreg.runs.blueprints import plan_statistics, untrained_blueprint
 from wxreg.runs.checkpoint_ensembles import open_ensemble
+from wxreg.runs.checkpoint_fit import check_fit
 from wxreg.runs.checkpoints import open_checkpoint
 from wxreg.runs.members import member_block
 from wxreg.specs.plan import SamplePlan
@@ -47,6 +48,7 @@ def load_weights_of(
         return Weights(build(blueprint, seed=plan.seed).eval(), None)
     sampler = dict(plan.sampling.sampler) or None
     loaded = open_checkpoint(checkpoint, sampler, plan.checkpoint)
+    check_fit(plan, loaded, checkpoint)
     if members:
         return Weights(open_ensemble(plan, members), loaded.sha256, training_run)
     return Weights(loaded.forecaster, loaded.sha256, training_run)
