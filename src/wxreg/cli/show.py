@@ -13,7 +13,6 @@ from wxreg.errors import NotFound
 from wxreg.ids import DataRef, near_names
 from wxreg.library.loading import FOLDERS, Library
 from wxreg.specs.base import Entry
-from wxreg.specs.card import Card
 from wxreg.specs.experiment import Experiment
 from wxreg.specs.protocol import Cases, Protocol
 
@@ -21,7 +20,6 @@ _SPECS: dict[str, type[Entry]] = {
     "protocol": Protocol,
     "case": Cases,
     "experiment": Experiment,
-    "card": Card,
 }
 
 
@@ -57,6 +55,8 @@ def _find(library: Library, name: str, scale: str) -> tuple[str, Entry]:
             return kind, library.model(name, chosen)
         if kind == "dataset":
             return kind, library.description(name)
+        if kind == "card":
+            return kind, library.card(name)
         return kind, library.entry(kind, name, _SPECS[kind])
     known: list[Any] = [entry for kind in FOLDERS for entry in library.ids(kind)]
     near = near_names(name, known)

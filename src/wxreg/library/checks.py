@@ -12,7 +12,6 @@ from wxreg.ids import DataRef
 from wxreg.library.faults import as_findings
 from wxreg.library.loading import Library
 from wxreg.specs.architecture import ARCHITECTURES, LOSSES, OWN_TERMS
-from wxreg.specs.card import Card
 from wxreg.specs.dataset import Description, Version
 from wxreg.specs.experiment import Experiment
 from wxreg.specs.protocol import Cases, Protocol
@@ -213,5 +212,5 @@ def _experiment(library: Library, name: str) -> tuple[Finding, ...]:
 
 
 def _card(library: Library, name: str) -> tuple[Finding, ...]:
-    library.path("model", library.entry("card", name, Card).model)
+    library.path("model", library.card(name).model)
     return ()

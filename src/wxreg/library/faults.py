@@ -102,14 +102,16 @@ def _models_in(annotation: Any) -> frozenset[type[BaseModel]]:
     return frozenset(m for inner in get_args(annotation) for m in _models_in(inner))
 
 
-def differing_id(path: Path, wanted: str, values: Mapping[str, Any]) -> UsageError | None:
-    """The error for a file whose id is not its name."""
-    have = values.get("id") if isinstance(values, Mapping) else None
+def differing_id(
+    path: Path, wanted: str, values: Mapping[str, Any], key: str = "id"
+) -> UsageError | None:
+    """The error for a file whose id is not its name; a card's id is its ``model``."""
+    have = values.get(key) if isinstance(values, Mapping) else None
     if have == wanted:
         return None
     return UsageError(
         "REG-202",
-        f"the id is {have!r} but the file is called {wanted!r}",
+        f"the {key} is {have!r} but the file is called {wanted!r}",
         where=str(path),
-        hint=f"write `id: {wanted}` or rename the file",
+        hint=f"write `{key}: {wanted}` or rename the file",
     )

@@ -49,7 +49,8 @@ def _row(library: Library, kind: str, name: str) -> Row:
         described = values.get("metadata", {}).get("reg", {})
         return {"title": described.get("title", "")}
     if kind == "card":
-        return {"title": str(values.get("intended", ""))[:80]}
+        words = values.get("intended") or f"as of {values.get('base', '')}"
+        return {"title": str(words)[:80]}
     if kind == "model":
         return {"base": values.get("base", ""), "title": values.get("title", "")}
     return {"title": values.get("title", "")}

@@ -17,8 +17,10 @@ from pydantic import ValidationError
 from wxreg.errors import Incompatible, UsageError
 from wxreg.ids import DataRef, check_name, not_found
 from wxreg.library.faults import FileFaults, differing_id, findings_of
+from wxreg.library.parts import overlays, own_values, part_of, refuse_newer
 from wxreg.library.reading import merge, read_bytes, read_values
 from wxreg.specs.base import Entry
+from wxreg.specs.card import Card
 from wxreg.specs.dataset import Description, Source, VariableTable, Version
 from wxreg.specs.model import Model
 from wxreg.specs.statistics import Statistics
@@ -84,7 +86,7 @@ class Library:
     def entry(self, kind: str, name: str, spec: type[EntryT]) -> EntryT:
         """One entry of the registry."""
         file = self.path(kind, name)
-        return self.parse(file, self.values(file), spec, id=None if kind == "card" else name)
+        return self.parse(file, self.values(file), spec, id=name)
 
     def parse(
         self,
@@ -97,7 +99,7 @@ class Library:
     ) -> EntryT:
         """Validate plain values as a spec; faults name the file and line."""
         if isinstance(values, Mapping):
-            _refuse_newer(file, values, spec)
+            refuse_newer(file, values, spec)
         if id is not None and (fault := differing_id(file, id, values)):
             raise fault
         try:
@@ -124,7 +126,7 @@ class Library:
         file = self.path("dataset", dataset)
         return self.parse(
             file,
-            _part(self.values(file), ("metadata", "reg"), file),
+            part_of(self.values(file), ("metadata", "reg"), file),
             Description,
             id=dataset,
             inside=("metadata", "reg"),
@@ -133,7 +135,7 @@ class Library:
     def sources(self, dataset: str) -> Mapping[str, Source]:
         """The Intake sources of a dataset by name."""
         file = self.path("dataset", dataset)
-        parts = _part(self.values(file), ("sources",), file)
+        parts = part_of(self.values(file), ("sources",), file)
         found = {}
         for name, values in parts.items():
             try:
@@ -185,17 +187,17 @@ class Library:
 
     def model_layers(self, name: str, scale: str | None) -> tuple[Layer, ...]:
         """What a model is made of, lowest first: bases, the entry, then the scale's overlays."""
-        chain = self._bases(name)
-        entries = [Layer(file, (), _without(values)) for file, values in chain]
+        chain = self._bases("model", name)
+        entries = [Layer(file, (), own_values(values)) for file, values in chain]
         if scale is None:
             return tuple(entries)
         scales = [
-            Layer(file, ("scales", scale), _scales(file, values)[scale])
+            Layer(file, ("scales", scale), overlays(file, values)[scale])
             for file, values in chain
-            if scale in _scales(file, values)
+            if scale in overlays(file, values)
         ]
         if not scales:
-            known = sorted({key for file, values in chain for key in _scales(file, values)})
+            known = sorted({key for file, values in chain for key in overlays(file, values)})
             raise not_found("scale", scale, known)
         return (*entries, *scales)
 
@@ -212,10 +214,21 @@ class Library:
 
     def scales(self, name: str) -> tuple[str, ...]:
         """The scales a model has, its bases' included."""
-        chain = self._bases(name)
-        return tuple(sorted({key for file, values in chain for key in _scales(file, values)}))
+        chain = self._bases("model", name)
+        return tuple(sorted({key for file, values in chain for key in overlays(file, values)}))
 
-    def _bases(self, name: str) -> list[tuple[Path, Mapping[str, Any]]]:
+    def card(self, name: str) -> Card:
+        """A person's words about a model; what its card leaves out, the card it continues says."""
+        merged: dict[str, Any] = {}
+        for _, values in self._bases("card", name):
+            merged = merge(merged, own_values(values))
+        return self.parse(self.path("card", name), merged, Card)
+
+    def card_files(self, name: str) -> tuple[Path, ...]:
+        """The files a card's words come from, the most general first."""
+        return tuple(file for file, _ in self._bases("card", name))
+
+    def _bases(self, kind: str, name: str) -> list[tuple[Path, Mapping[str, Any]]]:
         """The files of a base chain, the most general first."""
         chain: list[tuple[Path, Mapping[str, Any]]] = []
         seen: list[str] = []
@@ -227,50 +240,12 @@ class Library:
                     "REG-401", f"the bases go round in a circle: {cycle}", where=str(chain[-1][0])
                 )
             seen.append(following)
-            file = self.path("model", following)
+            file = self.path(kind, following)
             values = self.values(file)
             if not isinstance(values, Mapping):
                 raise UsageError("REG-202", "the file is not a mapping", where=str(file))
-            if fault := differing_id(file, following, values):
+            if fault := differing_id(file, following, values, "model" if kind == "card" else "id"):
                 raise fault
             chain.insert(0, (file, values))
             following = values.get("base")
         return chain
-
-
-def _scales(file: Path, values: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """The named overlays of one file."""
-    found = values.get("scales", {})
-    if not isinstance(found, Mapping) or not all(isinstance(v, Mapping) for v in found.values()):
-        hint = "write `mini: {…}` under scales:"
-        raise UsageError("REG-202", "scales are not mappings", where=str(file), hint=hint)
-    return found
-
-
-def _without(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: value for key, value in values.items() if key not in ("scales", "base")}
-
-
-def _part(values: Any, path: tuple[str, ...], file: Path) -> Any:
-    for part in path:
-        if not isinstance(values, Mapping) or part not in values:
-            raise UsageError(
-                "REG-202",
-                f"the key {'.'.join(path)} is needed",
-                where=str(file),
-                hint=f"add {part}:",
-            )
-        values = values[part]
-    return values
-
-
-def _refuse_newer(file: Path, values: Mapping[str, Any], spec: type[Entry]) -> None:
-    written_for = values.get("spec", 1)
-    if isinstance(written_for, int) and written_for > spec.FORMAT:
-        raise Incompatible(
-            "REG-402",
-            f"the file was written for format {written_for} of {spec.KIND}; "
-            f"this wxreg knows up to {spec.FORMAT}",
-            where=str(file),
-            hint="install a newer wxreg",
-        )

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from wxreg.artifacts.hub import ModelHeader, Result, model_header
-from wxreg.artifacts.layout import Layout
-from wxreg.artifacts.sealing import write_text
+from wxreg.artifacts.sealing import write_text, writing_file
+from wxreg.audit.licences import licence_of
 from wxreg.errors import NotFound
 from wxreg.ids import DataRef
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
 from wxreg.publish.evidence import Evidence, gather
+from wxreg.publish.figures import CardFigure, card_figures
 from wxreg.publish.lineage import lineage, lineage_digest
-from wxreg.publish.loading import LOADING_LINES
+from wxreg.publish.loading import REPOSITORY, loading_lines
 from wxreg.publish.score_tables import Scored, results, scored
 from wxreg.publish.templates import render
 from wxreg.specs.card import Card
@@ -25,7 +26,7 @@ from wxreg.specs.model import Model
 from wxreg.specs.plan import StorePlan
 from wxreg.specs.protocol import Protocol
 
-_HUB_LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit", "CC-BY-4.0": "cc-by-4.0",
+HUB_LICENCES: Final = {"Apache-2.0": "apache-2.0", "MIT": "mit", "CC-BY-4.0": "cc-by-4.0",
                  "CC-BY-NC-4.0": "cc-by-nc-4.0", "BSD-3-Clause": "bsd-3-clause"}  # fmt: skip
 _PACKAGES = ("torch", "lightning", "numpy", "diffusers", "microsoft-aurora")
 
@@ -44,18 +45,29 @@ class DataShown:
 
 
 def write_card(library: Library, ledger: Ledger, model: str, run: str | None = None) -> Path:
-    """Render the card of the newest finished training (or of ``run``) and put it in place."""
-    text = render_card(library, ledger, gather(library, ledger, model, run))
-    path = Layout(library.root).root / "cards" / f"{model}.md"
-    write_text(path, text)
+    """Render the card of a training with its figures, and put them in place."""
+    evidence = gather(library, ledger, model, run)
+    figures = card_figures(library, evidence)
+    path = library.root / "cards" / f"{model}.md"
+    for figure in figures:
+        with writing_file(path.parent / figure.path) as aside:
+            aside.write_bytes(figure.png)
+    write_text(path, render_card(library, ledger, evidence, figures))
     return path
 
 
-def render_card(library: Library, ledger: Ledger, evidence: Evidence) -> str:
+def render_card(
+    library: Library,
+    ledger: Ledger,
+    evidence: Evidence,
+    figures: Sequence[CardFigure] = (),
+    repository: str = REPOSITORY,
+) -> str:
     """The whole card: the Hub's header and the rendered template."""
     words = person_words(library, evidence.model)
     model = library.model(evidence.model, evidence.plan.about.scale)
     data = tuple(_data(library, evidence.plan))
+    network = network_of(evidence)
     header = model_header(_header(evidence, words, model, data))
     body = render(
         library.root / "cards" / "templates" / "model.md.j2",
@@ -67,14 +79,16 @@ def render_card(library: Library, ledger: Ledger, evidence: Evidence) -> str:
             "run": evidence.run,
             "sha256": evidence.sha256,
             "checkpoint": evidence.checkpoint.stem,
-            "weights": evidence.weights,
             "numbers": evidence.numbers,
             "settings": dict(evidence.plan.architecture.settings),
             "loss": [loss_part(part) for part in evidence.plan.training.loss],
             "packages": _packages(ledger, evidence),
             "scores": [_scored(library, found) for found in evidence.evaluations],
             "lineage": lineage_digest(lineage(evidence)),
-            "loading": LOADING_LINES,
+            "figures": figures,
+            "repository": repository,
+            "network": network,
+            "loading": loading_lines(network, repository),
         },
     )
     return f"---\n{header}---\n\n{body}"
@@ -87,7 +101,7 @@ def person_words(library: Library, model: str) -> Card:
         hint = "write intended, unsuited, limits and ethics there; `reg schema card` lists the keys"
         what = f"{model} has no words about its use and limits"
         raise NotFound("REG-301", what, where=str(file), hint=hint)
-    return library.entry("card", model, Card)
+    return library.card(model)
 
 
 def loss_part(part: Any) -> Mapping[str, Any]:
@@ -95,9 +109,14 @@ def loss_part(part: Any) -> Mapping[str, Any]:
     return {"name": part.name, "weight": part.weight, "settings": dict(part.settings)}
 
 
-def data_licences(library: Library, evidence: Evidence) -> tuple[Licence, ...]:
-    """The licences of everything that the checkpoint was made from."""
-    return tuple(shown.licence for shown in _data(library, evidence.plan))
+def network_of(evidence: Evidence) -> dict[str, Any] | None:
+    """The other library's network that the weights fit as they are; None where it is ours."""
+    described = evidence.metadata.get("blueprint", {})
+    if described.get("architecture") != "aurora":
+        return None  # torch is loaded for none but these
+    from wxreg.models.published_network import library_network
+
+    return library_network(described)
 
 
 def _data(library: Library, plan: Any) -> list[DataShown]:
@@ -108,7 +127,6 @@ def _data(library: Library, plan: Any) -> list[DataShown]:
     shown = []
     for name, (side, roles) in sides.items():
         ref = DataRef.parse(name)
-        description = library.description(ref.dataset)
         version = library.version(ref)
         shown.append(
             DataShown(
@@ -117,8 +135,8 @@ def _data(library: Library, plan: Any) -> list[DataShown]:
                 content=side.content,
                 role=" and ".join(roles),
                 files=version.files,
-                licence=description.licence,
-                citation=description.citation,
+                licence=licence_of(library, ref),
+                citation=library.description(ref.dataset).citation,
             )
         )
     return shown
@@ -127,7 +145,7 @@ def _data(library: Library, plan: Any) -> list[DataShown]:
 def _header(
     evidence: Evidence, words: Card, model: Model, data: tuple[DataShown, ...]
 ) -> ModelHeader:
-    licence = _HUB_LICENCES.get(model.licence.id)
+    licence = HUB_LICENCES.get(model.licence.id)
     return ModelHeader(
         name=evidence.model,
         licence=licence or "other",

@@ -28,6 +28,8 @@ class Card(Entry):
     KIND: ClassVar[str] = "card"
 
     model: EntryId
+    base: EntryId | None = None
+    """The model whose card this one continues: what is not said here is said there."""
     intended: str
     """What the model is for, and for whom."""
     unsuited: str
