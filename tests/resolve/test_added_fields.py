@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from wxreg.specs.model import Training
 from wxreg.specs.plan import Starts
+from wxreg.specs.training import Training
 
 
 class TrainingOfTomorrow(Training):

@@ -85,6 +85,20 @@ def write_checkpoint(
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read and check a whole file; tensors are views of the mapped file, not copies."""
+    header, data = _opened(path)
+    metadata = _metadata(path, header.pop("__metadata__", None))
+    return Checkpoint(metadata, _tensors(path, header, data))
+
+
+def read_weights(path: Path) -> Mapping[str, RawTensor]:
+    """The tensors of any safetensors file, whoever wrote it and whatever it says of itself."""
+    header, data = _opened(path)
+    header.pop("__metadata__", None)
+    return _tensors(path, header, data)
+
+
+def _opened(path: Path) -> tuple[dict[str, Any], memoryview]:
+    """The header and the bytes after it."""
     try:
         with path.open("rb") as stream:
             size = stream.seek(0, 2)
@@ -94,8 +108,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except FileNotFoundError as error:
         raise NotFound("REG-301", "there is no checkpoint here", where=str(path)) from error
     header, start = _parse_header(path, content)
-    metadata = _metadata(path, header.pop("__metadata__", None))
-    return Checkpoint(metadata, _tensors(path, header, content[start:]))
+    return header, content[start:]
 
 
 def weights_digest(tensors: Mapping[str, RawTensor]) -> str:

@@ -89,17 +89,19 @@ def _options(
 def _run(session: Session, plan: Any, options: dict[str, Any], threads: int | None) -> None:
     """Only now torch is loaded, since only now training is sure to start."""
     from wxreg.cli.ledgers import opened
+    from wxreg.report.training_curves import draw_training
     from wxreg.runs.threads import use_threads
     from wxreg.runs.training import TrainOptions, follow, is_follower, train_or_reuse
 
     use_threads(threads)
-    if is_follower():
-        follow(session.library, plan, TrainOptions(**options))
-        return
     with opened(session) as ledger:
+        if is_follower():
+            follow(session.library, ledger, plan, TrainOptions(**options))
+            return
         trained = train_or_reuse(
             session.library, ledger, plan, TrainOptions(**options), note=session.note
         )
+    curves = None if trained.reused else draw_training(session.library.root / "runs" / trained.run)
     document = {
         "run": trained.run,
         "plan": plan.digest(),
@@ -107,6 +109,7 @@ def _run(session: Session, plan: Any, options: dict[str, Any], threads: int | No
         "checkpoint": {"path": str(trained.checkpoint), "sha256": trained.sha256},
         "metrics": trained.metrics,
         "reused": trained.reused,
+        "curves": str(curves) if curves else None,
     }
     if session.json:
         session.document(document)
@@ -115,6 +118,8 @@ def _run(session: Session, plan: Any, options: dict[str, Any], threads: int | No
     session.line(f"plan        {plan.digest()[:12]}")
     session.line(f"checkpoint  {trained.checkpoint}")
     session.line(f"sha256      {trained.sha256}")
+    if curves:
+        session.line(f"curves      {curves}")
     for name, value in trained.metrics.items():
         session.line(
             f"{name:<11} {value:.5g}" if isinstance(value, float) else f"{name:<11} {value}"

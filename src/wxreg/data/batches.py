@@ -8,8 +8,9 @@ without worker processes, from any (epoch, cursor) on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import torch
@@ -17,12 +18,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from wxreg.data.augmenting import Augmentation
+from wxreg.data.curriculum import Curriculum, EpochStages
 from wxreg.data.order import Order
 from wxreg.data.samples import LoaderSettings, Samples, SampleSource
 from wxreg.data.windows import Windows
-from wxreg.errors import UsageError
+from wxreg.errors import ExternalError, RegError, UsageError
 
 Ints = NDArray[np.int64]
+_SHOWN: Final = 8
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,19 @@ class WindowBatch:
         return replace(self, **moved)
 
 
+@dataclass(frozen=True)
+class Ask:
+    """One batch that a source is asked for."""
+
+    samples: Ints
+    corners: Ints | None = None
+    scale: int = 1
+    leads: tuple[int, ...] | None = None
+    """The leads whose targets count, in seconds; none for all."""
+    draws: NDArray[np.uint64] | None = None
+    """The random bits that move each sample."""
+
+
 class BatchSource:
     """Makes the batch of any windows of a split."""
 
@@ -80,9 +97,18 @@ class BatchSource:
         self, samples: Sequence[int] | Ints, corners: Ints | None = None, scale: int = 1
     ) -> WindowBatch:
         """The batch of those windows; see :meth:`SampleSource.samples`."""
-        numbers = np.array(samples, np.int64)
-        found = self.reading.samples(self.windows.choose(numbers), corners, scale)
-        return _batch(found, numbers, scale)
+        return self.asked(Ask(np.array(samples, np.int64), corners, scale))
+
+    def asked(self, ask: Ask, augment: Augmentation | None = None) -> WindowBatch:
+        """The batch that is asked for."""
+        chosen = self.windows.choose(ask.samples)
+        found = self.reading.samples(chosen, ask.corners, ask.scale)
+        if ask.leads is not None and found.target_mask is not None:
+            counts = np.isin(chosen.leads, ask.leads)[:, :, None, None, None]
+            found = replace(found, target_mask=found.target_mask & counts)
+        if augment is not None and ask.draws is not None:
+            found = augment.moved(found, ask.draws)
+        return _batch(found, ask.samples, ask.scale)
 
 
 def _batch(found: Samples, numbers: Ints, scale: int) -> WindowBatch:
@@ -103,32 +129,50 @@ def _batch(found: Samples, numbers: Ints, scale: int) -> WindowBatch:
     )
 
 
-@dataclass(frozen=True)
-class _Ask:
-    """One batch that a worker is asked for."""
+class _Served(Dataset[Any]):
+    """A source that is asked for whole batches, perhaps in another process.
 
-    samples: Ints
-    corners: Ints | None
-    scale: int
+    An error of ours is handed over as a value: raised in a worker it would lose its type.
+    """
 
-
-class _Served(Dataset[WindowBatch]):
-    """A source that is asked for whole batches."""
-
-    def __init__(self, source: BatchSource) -> None:
+    def __init__(self, source: BatchSource, augment: Augmentation | None) -> None:
         self._source = source
+        self._augment = augment
 
-    def __getitem__(self, ask: _Ask) -> WindowBatch:
-        return self._source.batch(ask.samples, ask.corners, ask.scale)
+    def __getitem__(self, ask: Ask) -> WindowBatch | _Refused:
+        try:
+            return self._source.asked(ask, self._augment)
+        except RegError as error:
+            return _Refused(error, ask.samples)
+        except MemoryError as error:
+            return _Refused(MemoryError(f"while data were loaded: {error}"), ask.samples)
 
 
-class _Asks(Sampler[_Ask]):
+@dataclass(frozen=True)
+class _Refused:
+    """An error that came up where a batch was made."""
+
+    error: RegError | MemoryError
+    samples: Ints
+
+    def raise_again(self) -> NoReturn:
+        """The same error; one of ours names the windows of the batch too."""
+        if isinstance(self.error, MemoryError):
+            raise self.error
+        windows = ", ".join(str(one) for one in self.samples[:_SHOWN])
+        more = " …" if len(self.samples) > _SHOWN else ""
+        message = f"windows {windows}{more}: {self.error.message}"
+        kind, where, hint = type(self.error), self.error.where, self.error.hint
+        raise kind(self.error.code, message, where=where, hint=hint)
+
+
+class _Asks(Sampler[Ask]):
     """The batches of an epoch from a cursor on, known before any worker starts."""
 
-    def __init__(self, asks: Sequence[_Ask]) -> None:
+    def __init__(self, asks: Sequence[Ask]) -> None:
         self._asks = asks
 
-    def __iter__(self) -> Iterator[_Ask]:
+    def __iter__(self) -> Iterator[Ask]:
         return iter(self._asks)
 
     def __len__(self) -> int:
@@ -138,7 +182,16 @@ class _Asks(Sampler[_Ask]):
 class WindowLoader:
     """Visits the samples of a source in order, as one rank of possibly many."""
 
-    def __init__(self, source: BatchSource, order: Order, rank: int = 0, workers: int = 0) -> None:
+    def __init__(
+        self,
+        source: BatchSource,
+        order: Order,
+        rank: int = 0,
+        workers: int = 0,
+        *,
+        augment: Augmentation | None = None,
+        curriculum: Curriculum | None = None,
+    ) -> None:
         if order.count != len(source):
             raise UsageError(
                 "REG-235", f"an order of {order.count} samples for {len(source)} windows"
@@ -147,33 +200,56 @@ class WindowLoader:
         self.order = order
         self._rank = rank
         self._workers = workers
+        self._augment = augment
+        self._curriculum = curriculum
 
     @property
     def batches(self) -> int:
         """How many batches an epoch has."""
         return self.order.batches
 
-    def at(self, epoch: int, cursor: int = 0) -> DataLoader[WindowBatch]:
-        """The batches of ``epoch`` after the first ``cursor``; a fresh iterable each time."""
+    def at(self, epoch: int, cursor: int = 0) -> Iterator[WindowBatch]:
+        """The batches of ``epoch`` after the first ``cursor``."""
         if self._workers:
             self.source.reading.warm()
-        return DataLoader(
-            _Served(self.source),
+        served: DataLoader[Any] = DataLoader(
+            _Served(self.source, self._augment),
             sampler=_Asks(list(self._asks(epoch, cursor))),
             batch_size=None,
             collate_fn=_as_it_is,
             num_workers=self._workers,
             multiprocessing_context="fork" if self._workers else None,
         )
+        with _lost_workers():
+            for batch in served:
+                if isinstance(batch, _Refused):
+                    batch.raise_again()
+                yield batch
 
-    def _asks(self, epoch: int, cursor: int) -> Iterator[_Ask]:
+    def _asks(self, epoch: int, cursor: int) -> Iterator[Ask]:
         scales = self.source.reading.settings.scales
-        parts = self.order.batches_from(epoch, cursor, self._rank)
+        stages = self._stages(epoch)
+        visited = None if stages is None else stages.visited
+        parts = self.order.batches_from(epoch, cursor, self._rank, visited)
         for number, samples in enumerate(parts, start=cursor):
             if not len(samples):
                 continue
             scale = scales[self.order.scale_of(epoch, number, len(scales))]
-            yield _Ask(samples, self._corners(epoch, number, len(samples)), scale)
+            yield Ask(
+                samples,
+                self._corners(epoch, number, len(samples)),
+                scale,
+                None if stages is None else stages.leads(number),
+                None if self._augment is None else self._draws(epoch, number, len(samples)),
+            )
+
+    def _stages(self, epoch: int) -> EpochStages | None:
+        if self._curriculum is None:
+            return None
+        return EpochStages(self._curriculum, epoch, self.source.windows)
+
+    def _draws(self, epoch: int, number: int, count: int) -> NDArray[np.uint64]:
+        return self.order.draws_of(epoch, number, self._rank)[:count]
 
     def _corners(self, epoch: int, number: int, count: int) -> Ints | None:
         room = self.source.reading.room
@@ -181,6 +257,21 @@ class WindowLoader:
             return None
         drawn = self.order.corners_of(epoch, number, self._rank, room)
         return drawn[:count] * self.source.reading.factor
+
+
+@contextmanager
+def _lost_workers() -> Iterator[None]:
+    """A worker process that was killed is no plain RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker (pid" not in str(error):
+            raise
+        raise ExternalError(
+            "REG-730",
+            f"a process that loads data ended: {error}",
+            hint="the system kills them when memory runs out: ask for fewer --workers",
+        ) from error
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -7,7 +7,7 @@ epoch is known from (epoch, cursor) alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from wxreg.errors import Incompatible, UsageError
 
 Ints = NDArray[np.int64]
+_DRAWS = 1 << 40
+"""Streams from here on belong to the samples of a batch."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,31 @@ class Order:
             return np.argsort(_random_bits(self.seed, epoch, self.count), kind="stable")
         return np.arange(self.count, dtype=np.int64)
 
-    def batches_from(self, epoch: int, cursor: int = 0, rank: int = 0) -> Iterator[Ints]:
-        """One rank's part of each global batch of the epoch, from batch ``cursor`` on."""
+    def batches_from(
+        self,
+        epoch: int,
+        cursor: int = 0,
+        rank: int = 0,
+        visited: Callable[[int], NDArray[np.bool_]] | None = None,
+    ) -> Iterator[Ints]:
+        """One rank's part of each global batch of the epoch, from batch ``cursor`` on.
+
+        ``visited`` says which samples a global batch may have; the epoch is as long as ever,
+        and goes round these samples as often as it must.
+        """
         if not 0 <= rank < self.world:
             raise UsageError("REG-235", f"rank {rank} is not one of {self.world} ranks")
         sequence = self.sequence(epoch)
         for number in range(cursor, self.batches):
-            whole = sequence[number * self.batch : (number + 1) * self.batch]
-            yield np.array_split(whole, self.world)[rank]
+            mine = sequence if visited is None else sequence[visited(number)[sequence]]
+            last = self.count if visited is None else (number + 1) * self.batch
+            places = np.arange(number * self.batch, min((number + 1) * self.batch, last))
+            yield np.array_split(mine[places % len(mine)], self.world)[rank]
+
+    def draws_of(self, epoch: int, number: int, rank: int) -> NDArray[np.uint64]:
+        """64 random bits for each sample of this rank's part of a global batch."""
+        bits = _random_bits(self.seed, epoch, self.batch, stream=_DRAWS + number)
+        return np.array_split(bits, self.world)[rank]
 
     def scale_of(self, epoch: int, number: int, scales: int) -> int:
         """Which of ``scales`` views global batch ``number`` has; each is as frequent."""

@@ -24,6 +24,7 @@ class AuroraForecaster(Forecaster):
     """One deterministic forecast per lead; every input is also a target."""
 
     semantics: ClassVar[int] = 1
+    oriented: ClassVar[bool] = True
     settings_type: ClassVar[type[AuroraSettings]] = AuroraSettings
     own_terms: ClassVar[tuple[str, ...]] = ()
     """Loss terms that a derived class computes itself."""

@@ -40,7 +40,9 @@ class AuroraMultiscale(AuroraForecaster):
             return super().loss(batch, generator)
         place = self._next_scale(generator)
         report = super().loss(coarsen(batch, self.factors[place]), generator)
-        return LossReport(report.total * self.scale_weights[place], report.terms)
+        share = self.scale_weights[place]
+        weights = {name: weight * share for name, weight in report.weights.items()}
+        return LossReport(report.total * share, report.terms, weights)
 
     def _next_scale(self, generator: torch.Generator) -> int:
         """One of the scales that this round has not seen yet."""

@@ -36,20 +36,12 @@ def regional_aurora(
 ) -> Any:
     """An `aurora.Aurora`; ``tendency`` holds the sizes of changes in normalised units by name."""
     network_class = _residual_class() if tendency is not None else load_aurora().Aurora
-    published = set(AuroraSettings.model_fields) - _ADAPTER_SETTINGS
-    options = settings.model_dump(include=published)
+    options = network_arguments(settings, layout, statics, surf_stats, history)
     with warnings.catch_warnings(), numbers_on_cpu():
         warnings.filterwarnings("ignore", message="The normalisation stati")
         network = network_class(
             **options,
-            surf_vars=layout.surface_names,
-            atmos_vars=layout.atmosphere_names,
-            static_vars=statics,
-            surf_stats=dict(surf_stats),
-            max_history_size=history,
-            timestep=timedelta(hours=1),
-            variable_lead_time=True,
-            autocast=settings.bf16,
+            timestep=timedelta(hours=1),  # not used: the lead times are given with each call
         )
     if tendency is not None:
         network.tendency = dict(tendency)
@@ -60,6 +52,27 @@ def regional_aurora(
     if settings.train_only == "lora-and-new":
         freeze_published(network, layout)
     return network
+
+
+def network_arguments(
+    settings: AuroraSettings,
+    layout: Layout,
+    statics: tuple[str, ...],
+    surf_stats: Mapping[str, tuple[float, float]],
+    history: int,
+) -> dict[str, Any]:
+    """What the published class is built with: plain values, so that a card can show them."""
+    published = set(AuroraSettings.model_fields) - _ADAPTER_SETTINGS
+    return {
+        **settings.model_dump(include=published),
+        "surf_vars": layout.surface_names,
+        "atmos_vars": layout.atmosphere_names,
+        "static_vars": statics,
+        "surf_stats": dict(surf_stats),
+        "max_history_size": history,
+        "variable_lead_time": True,
+        "autocast": settings.bf16,
+    }
 
 
 def _residual_class() -> type[Any]:

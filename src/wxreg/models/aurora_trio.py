@@ -26,6 +26,7 @@ class AuroraTrio(Forecaster):
     """Trains the three members side by side and returns one forecast."""
 
     semantics: ClassVar[int] = 1
+    oriented: ClassVar[bool] = True
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__(blueprint)
@@ -57,7 +58,12 @@ class AuroraTrio(Forecaster):
             for role, report in reports.items()
             for name, value in report.terms.items()
         }
-        return LossReport(torch.stack([r.total for r in reports.values()]).sum(), terms)
+        weights = {
+            f"{role} {name}": weight
+            for role, report in reports.items()
+            for name, weight in report.weights.items()
+        }
+        return LossReport(torch.stack([r.total for r in reports.values()]).sum(), terms, weights)
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
         """One forecast of all targets, repeated for each member asked for."""

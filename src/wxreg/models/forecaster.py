@@ -134,12 +134,16 @@ class LossReport:
 
     total: Tensor
     terms: Mapping[str, Tensor]
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """How much each term counts, where the total is their weighted sum."""
 
 
 class Forecaster(nn.Module, ABC):
     """A trainable system.  ``semantics`` is raised when equal settings give other results."""
 
     semantics: ClassVar[int] = 1
+    oriented: ClassVar[bool] = False
+    """Whether rows must run from north to south and columns from west to east."""
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__()

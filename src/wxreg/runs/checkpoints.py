@@ -78,7 +78,7 @@ def save_checkpoint(
     """Write the one file; no run, host or time is inside, so equal weights give equal files."""
     metadata = {
         **describe_checkpoint(forecaster),
-        "plan": plan.model_dump(mode="json", exclude_defaults=True),
+        "plan": _without_place(plan.model_dump(mode="json", exclude_defaults=True)),
         "plan_digest": plan.digest(),
         "statistics": {
             side: getattr(plan, side).statistics
@@ -89,6 +89,12 @@ def save_checkpoint(
     }
     write_checkpoint(path, raw_tensors(state), metadata)
     return file_digest(path)
+
+
+def _without_place(plan: dict[str, Any]) -> dict[str, Any]:
+    """The plan without the path of its initial weights, which names a run of this workspace."""
+    plan.get("training", {}).get("initial", {}).pop("path", None)
+    return plan
 
 
 def open_checkpoint(

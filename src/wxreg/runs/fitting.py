@@ -12,7 +12,7 @@ from wxreg.models.baselines.baseline import FittedBaseline
 from wxreg.models.forecaster import Forecaster
 from wxreg.runs.checkpoints import save_checkpoint
 from wxreg.runs.recording import Run
-from wxreg.runs.training_loop import Files
+from wxreg.runs.training_files import Files
 from wxreg.specs.plan import TrainPlan
 
 

@@ -8,11 +8,12 @@ from torch import nn
 
 from wxreg.errors import UsageError
 from wxreg.ids import near_names
+from wxreg.models.recomputing import weights_by_name
 
 
 def freeze_weights(network: nn.Module, patterns: tuple[str, ...]) -> None:
     """Stop the gradients of every weight that a pattern names; one that names none is refused."""
-    names = dict(network.named_parameters())
+    names = weights_by_name(network)
     for pattern in patterns:
         matching = [name for name in names if fnmatchcase(name, pattern)]
         if not matching:

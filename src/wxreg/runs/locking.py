@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Final
 
 from wxreg.canonical import short
 from wxreg.errors import Conflict
+
+_HELD: Final[set[IO[str]]] = set()
+
+
+def _let_go() -> None:
+    """A process that loads data may outlive a killed training for a while: it holds no lock."""
+    for stream in _HELD:
+        stream.close()
+    _HELD.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 @contextmanager
@@ -25,4 +39,8 @@ def plan_lock(root: Path, plan: str, *, wait: bool) -> Iterator[None]:
                 f"plan {short(plan)} is being run already in this workspace",
                 hint="--wait queues behind it",
             ) from error
-        yield
+        _HELD.add(stream)
+        try:
+            yield
+        finally:
+            _HELD.discard(stream)

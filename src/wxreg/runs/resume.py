@@ -22,6 +22,7 @@ from wxreg.runs.checkpoints import raw_tensors, torch_tensors
 from wxreg.runs.training_module import TrainingModule
 
 FILE = "point.safetensors"
+BEFORE = "before.safetensors"
 
 
 @dataclass
@@ -58,7 +59,30 @@ def save_point(
         "optimizer": plain,
     }
     folder.mkdir(parents=True, exist_ok=True)
+    _set_aside(folder)
     write_checkpoint(folder / FILE, raw_tensors(tensors), metadata)
+
+
+def _set_aside(folder: Path) -> None:
+    """Keep the point that there is as the one before; at no moment is there none."""
+    if (folder / FILE).is_file():
+        second = folder / f"{BEFORE}.new"
+        second.unlink(missing_ok=True)
+        second.hardlink_to(folder / FILE)
+        second.replace(folder / BEFORE)
+
+
+def take_back(folder: Path, step: int) -> None:
+    """Drop a point of this step, whose weights turned out to be bad, for the one before."""
+    point = folder / FILE
+    if (folder / BEFORE).is_file() and int(read_checkpoint(point).metadata["step"]) == step:
+        (folder / BEFORE).replace(point)
+
+
+def forget(folder: Path) -> None:
+    """Remove the points of a training that is whole."""
+    (folder / FILE).unlink(missing_ok=True)
+    (folder / BEFORE).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

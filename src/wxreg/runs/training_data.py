@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wxreg.data.augmenting import Augmentation
 from wxreg.data.batches import BatchSource, WindowBatch, WindowLoader
+from wxreg.data.curriculum import Curriculum, Stage
 from wxreg.data.fields import FieldStore
 from wxreg.data.order import Order
 from wxreg.data.tiles import Tile
 from wxreg.errors import Incompatible
 from wxreg.runs.stores import loader_settings
-from wxreg.runs.training_loop import Steps
-from wxreg.specs.model import RareSampling
+from wxreg.runs.training_steps import Steps
 from wxreg.specs.plan import TrainPlan
+from wxreg.specs.training import RareSampling
 
 _AT_ONCE = 64
 """Times whose fields are in memory together."""
@@ -31,10 +33,18 @@ class Loaders:
     order: Order
     per_epoch: int
     workers: int
+    augment: Augmentation | None = None
+    curriculum: Curriculum | None = None
 
     @classmethod
     def open(
-        cls, plan: TrainPlan, paths: tuple[Path, Path], *, world: int, workers: int
+        cls,
+        plan: TrainPlan,
+        paths: tuple[Path, Path],
+        *,
+        world: int,
+        workers: int,
+        augment: Augmentation | None = None,
     ) -> Loaders:
         """Enumerate the windows of both splits."""
         training = plan.training
@@ -51,11 +61,19 @@ class Loaders:
             )
         held_out = BatchSource(replace(source.reading.settings, periods=plan.splits.validation))
         validation = _validation(held_out, part, training.validation_batches)
-        return cls(source, validation, order, per_epoch, workers)
+        curriculum = _curriculum(plan, source, per_epoch)
+        return cls(source, validation, order, per_epoch, workers, augment, curriculum)
 
     def steps(self, rank: int, first: int, accumulate: int) -> Steps:
         """The training batches of one rank from an optimizer step on."""
-        loader = WindowLoader(self.train, self.order, rank, self.workers)
+        loader = WindowLoader(
+            self.train,
+            self.order,
+            rank,
+            self.workers,
+            augment=self.augment,
+            curriculum=self.curriculum,
+        )
         return Steps(loader, self.per_epoch, first, accumulate)
 
 
@@ -69,6 +87,20 @@ def training_source(plan: TrainPlan, paths: tuple[Path, Path]) -> BatchSource:
     if plan.training.tile is not None:
         settings = replace(settings, tile=Tile(plan.training.tile))
     return BatchSource(settings)
+
+
+def _curriculum(plan: TrainPlan, source: BatchSource, per_epoch: int) -> Curriculum | None:
+    """The declared stages, counted in the batches that are loaded."""
+    parts = plan.training.accumulate
+    stages = tuple(
+        Stage(stage.after * parts, tuple(lead.seconds for lead in stage.leads))
+        for stage in plan.training.curriculum
+    )
+    if not stages:
+        return None
+    made = Curriculum(stages, per_epoch * parts)
+    made.check(source.windows)
+    return made
 
 
 def _validation(source: BatchSource, batch: int, limit: int | None) -> tuple[WindowBatch, ...]:

@@ -13,13 +13,15 @@ from torch import Tensor, nn
 
 from wxreg.data.batches import WindowBatch
 from wxreg.errors import Incompatible
-from wxreg.models.forecaster import Forecaster
+from wxreg.models.forecaster import Forecaster, LossReport
+from wxreg.models.losses.combining import gradient_shares
 from wxreg.runs.progress import TrainingProgress
-from wxreg.specs.model import Schedule, Training
 from wxreg.specs.plan import TrainPlan
+from wxreg.specs.training import Schedule, Training
 
 _MIX = 0x9E3779B97F4A7C15
 _WORD = 2**63
+_EXPLODED = 1e6
 
 
 def batch_seed(seed: int, epoch: int, batch: int, rank: int) -> int:
@@ -47,7 +49,14 @@ def rate_factor(schedule: Schedule, step: int, steps: int, cuts: int) -> float:
 class TrainingModule(lightning.LightningModule):
     """A forecaster with its optimizer, schedule and averaged weights."""
 
-    def __init__(self, forecaster: Forecaster, plan: TrainPlan, steps: int, per_epoch: int) -> None:
+    def __init__(
+        self,
+        forecaster: Forecaster,
+        plan: TrainPlan,
+        steps: int,
+        per_epoch: int,
+        measure_every: int | None = None,
+    ) -> None:
         super().__init__()
         training = plan.training
         self.forecaster = forecaster
@@ -60,6 +69,11 @@ class TrainingModule(lightning.LightningModule):
         """Optimizer steps that are done."""
         self.cuts = 0
         self.progress = TrainingProgress()
+        self.pull: dict[str, dict[str, float]] = {}
+        """The weights and gradient shares of the loss terms, as last measured."""
+        self._measure_every = measure_every
+        self._first_loss: float | None = None
+        self._batch: WindowBatch | None = None
         self.averaged: dict[str, Tensor] = {}
         if training.ema is not None:
             self.averaged = {k: v.detach().clone() for k, v in forecaster.state_dict().items()}
@@ -74,13 +88,41 @@ class TrainingModule(lightning.LightningModule):
         generator = torch.Generator(device=self.device).manual_seed(seed)
         report = self.forecaster.loss(batch, generator)
         value = float(report.total.detach())
-        if not math.isfinite(value):
-            raise not_finite(value, batch, epoch, number, self.plan)
+        self._check("loss", value, batch)
+        if part == 0 and self._measures:
+            self.pull = measured_pull(report, self.forecaster)
         self.progress.add(value, report.terms, len(batch))
         self._part = (part + 1) % self.training_settings.accumulate
         return report.total
 
     _part = 0
+
+    @property
+    def _measures(self) -> bool:
+        """Whether the terms' gradients are compared in this step: before each validation."""
+        if self._measure_every is None or self.global_rank:
+            return False
+        return (self.step + 1) % self._measure_every == 0 or self.step + 1 == self.steps
+
+    def _check(self, what: str, value: float, batch: WindowBatch) -> None:
+        """Stop at a value that is no number, or a million times what training began with."""
+        self._batch = batch
+        if self._first_loss is None and math.isfinite(value):
+            self._first_loss = abs(value)
+        if math.isfinite(value) and abs(value) <= _EXPLODED * max(self._first_loss or 0.0, 1.0):
+            return
+        epoch, within = divmod(self.step, self.per_epoch)
+        number = within * self.training_settings.accumulate + self._part
+        raise not_finite(f"the {what} became {value:.4g}", batch, epoch, number, self.plan)
+
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        """Weights never take a step along gradients that are no numbers."""
+        if self.training_settings.precision == "16-mixed" or self._batch is None:
+            return  # its scaler leaves such steps out by itself
+        gradients = [one.grad for one in self.forecaster.parameters() if one.grad is not None]
+        norm = float(torch.nn.utils.get_total_norm(gradients))
+        if not math.isfinite(norm):
+            self._check("gradient's norm", norm, self._batch)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The declared optimizer over the weights that are not frozen."""
@@ -133,20 +175,34 @@ def make_optimizer(network: nn.Module, training: Training) -> torch.optim.Optimi
     return kind(trained, lr=settings.rate, betas=settings.betas, weight_decay=settings.decay)
 
 
-def not_finite(
-    value: float, batch: WindowBatch, epoch: int, number: int, plan: TrainPlan
-) -> Incompatible:
+def measured_pull(report: LossReport, network: nn.Module) -> dict[str, dict[str, float]]:
+    """The weight and the gradient share of every term of a composed loss."""
+    if len(report.weights) < 2:
+        return {}
+    trained = [one for one in network.parameters() if one.requires_grad]
+    shares = gradient_shares(report, report.weights, trained)
+    return {
+        "weights": dict(report.weights),
+        "gradient_shares": {name: round(share, 6) for name, share in shares.items()},
+    }
+
+
+class Exploded(Incompatible):
+    """A loss or a gradient is no number any more: the weights before that step are good."""
+
+
+def not_finite(what: str, batch: WindowBatch, epoch: int, number: int, plan: TrainPlan) -> Exploded:
     """The error for a loss that is no number, naming the windows of the batch."""
     times = ", ".join(_shown_time(time) for time in batch.time.tolist()[:4])
     bad = _not_finite_variables(batch, plan)
     where = f"epoch {epoch + 1}, batch {number}, windows {batch.windows.tolist()[:8]}"
-    return Incompatible(
+    return Exploded(
         "REG-460",
-        f"the loss became {value} on {plan.inputs.dataset} at initial times {times}; "
+        f"{what} on {plan.inputs.dataset} at initial times {times}; "
         + (f"{', '.join(bad)} hold values that are not finite" if bad else _all_finite(plan)),
         where=where,
-        hint="the last good state is kept: lower training.optimiser.rate or set training.clip, "
-        "then `reg train --resume`",
+        hint="the last good state is kept: lower training.optimiser.rate or set training.clip; "
+        "training.initial starts from a checkpoint of this run",
     )
 
 

@@ -7,10 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from wxreg.canonical import digest
-from wxreg.ids import EntryId, Sha256, VariableId, VersionName
+from wxreg.ids import EntryId, VariableId, VersionName
 from wxreg.leadtime import ZERO, DurationField, LeadsField
 from wxreg.specs.base import Entry, FrozenDict, Settings, Spec, freeze
 from wxreg.specs.dataset import NATIVE, Licence
+from wxreg.specs.sampling import PostStep, Sampling
+from wxreg.specs.training import Training
 
 Task = Literal["forecast", "nowcast", "synthesis", "downscale"]
 
@@ -58,141 +60,6 @@ class Lead(Spec):
     trained: LeadsField = (ZERO,)
     allowed: LeadsField = (ZERO,)
     """Leads that may be asked for; beyond the trained ones the plan is marked extrapolated."""
-
-
-class Optimiser(Spec):
-    """How weights follow gradients."""
-
-    name: Literal["adam", "adamw", "sgd"] = "adamw"
-    rate: Annotated[float, Field(gt=0)] = 1e-3
-    decay: Annotated[float, Field(ge=0)] = 0.0
-    betas: tuple[float, float] = (0.9, 0.999)
-
-
-class Schedule(Spec):
-    """How the learning rate changes."""
-
-    name: Literal["constant", "cosine", "linear", "plateau"] = "constant"
-    warmup: Annotated[int, Field(ge=0)] = 0
-    """Optimizer steps over which the rate rises from zero."""
-    floor: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """The share of the rate that remains at the end."""
-    patience: Annotated[int, Field(ge=1)] = 2
-
-
-class LossRef(Spec):
-    """One declared part of a loss."""
-
-    name: str
-    weight: Annotated[float, Field(ge=0)] = 1.0
-    settings: Settings = FrozenDict()
-
-
-class InitialWeights(Spec):
-    """Weights that training starts from: fetched by exact revision and digest."""
-
-    repository: str
-    revision: str
-    file: str
-    sha256: Sha256
-    licence: str
-    strict: bool = False
-
-
-class CurriculumStage(Spec):
-    """From which optimizer step on which leads are trained."""
-
-    after: Annotated[int, Field(ge=0)]
-    leads: LeadsField
-
-
-class RareSampling(Spec):
-    """Windows whose target holds rare weather are drawn more often."""
-
-    variable: VariableId
-    threshold: float
-    share: Annotated[float, Field(ge=0, le=1)]
-    """Share of cells at or above the threshold that makes a window rare."""
-    weight: Annotated[float, Field(ge=1)]
-
-
-class Training(Spec):
-    """How a checkpoint is made."""
-
-    kind: Literal["gradient", "fit", "none"] = "gradient"
-    optimiser: Optimiser = Optimiser()
-    schedule: Schedule = Schedule()
-    loss: tuple[LossRef, ...] = (LossRef(name="mse"),)
-    epochs: Annotated[int, Field(ge=1)] | None = None
-    steps: Annotated[int, Field(ge=1)] | None = None
-    """Optimizer steps; takes the place of epochs."""
-    batch: Annotated[int, Field(ge=1)] = 8
-    """The global batch of one optimizer step, over all devices and accumulation."""
-    accumulate: Annotated[int, Field(ge=1)] = 1
-    precision: Literal["32", "bf16-mixed", "16-mixed", "bf16"] = "32"
-    clip: Annotated[float, Field(gt=0)] | None = None
-    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
-    stop_after: Annotated[int, Field(ge=1)] | None = None
-    """Validations without improvement after which training stops."""
-    validate_every: Annotated[int, Field(ge=1)] | None = None
-    """Optimizer steps between validations; an epoch if not given."""
-    validation_batches: Annotated[int, Field(ge=1)] | None = None
-    select: Literal["best", "last", "soup"] = "best"
-    """Which checkpoint is meant; a soup averages the epochs that lower the validation loss."""
-    weights: Literal["raw", "ema"] = "raw"
-    """Which weights the checkpoint holds."""
-    keep: Annotated[int, Field(ge=1)] = 1
-    """How many checkpoints with the best validation are kept."""
-    every_epoch: bool = False
-    """Whether each epoch's weights are a checkpoint too."""
-    recompute: bool = False
-    """Activation checkpointing: less memory for more time."""
-    freeze: tuple[str, ...] = ()
-    """Name patterns of weights that stay as they are."""
-    initial: InitialWeights | None = None
-    teacher: EntryId | None = None
-    """The entry whose checkpoint a student learns from."""
-    augment: tuple[Literal["flip-x", "flip-y", "rotate"], ...] = ()
-    rare: RareSampling | None = None
-    curriculum: tuple[CurriculumStage, ...] = ()
-    tile: Annotated[int, Field(ge=8)] | None = None
-    """Side of the random crops (on the target grid) that are trained on."""
-
-    @model_validator(mode="after")
-    def _length(self) -> Training:
-        if self.kind == "gradient" and (self.epochs is None) == (self.steps is None):
-            raise ValueError("training has either epochs or steps")
-        if self.weights == "ema" and self.ema is None:
-            raise ValueError("weights: ema needs a decay under ema")
-        if self.batch % self.accumulate:
-            raise ValueError(f"batch {self.batch} is not a multiple of accumulate")
-        return self
-
-
-class Sampling(Spec):
-    """How forecasts are made from a checkpoint."""
-
-    members: Annotated[int, Field(ge=1)] = 1
-    member_batch: Annotated[int, Field(ge=1)] = 1
-    """Members computed at once: exactly, with the last batch padded."""
-    strategy: Literal[
-        "deterministic",
-        "generative",
-        "dropout",
-        "variational",
-        "checkpoints",
-        "perturbed-inputs",
-    ] = "deterministic"
-    sampler: Settings = FrozenDict()
-    """Settings of the sampler, such as its name and steps."""
-    precision: Literal["32", "bf16", "16", "int8"] = "32"
-    compile: bool = False
-    missing: Literal["refuse", "previous", "persistence"] = "refuse"
-    """What is done about missing inputs."""
-    perturbation: Annotated[float, Field(ge=0)] = 0.0
-    """Standard deviation of input noise, in normalised units."""
-    tile: Annotated[int, Field(ge=8)] | None = None
-    overlap: Annotated[int, Field(ge=0)] = 0
 
 
 class Evaluation(Spec):
@@ -243,13 +110,24 @@ class Model(Entry):
     resources: Resources
     licence: Licence
     citation: tuple[str, ...] = ()
-    post: tuple[Settings, ...] = ()
+    post: tuple[PostStep, ...] = ()
     """Post-processing steps, in order."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Model:
         if (self.task in ("forecast", "nowcast")) == (self.lead.mode == "none"):
             raise ValueError(f"task {self.task} does not go with lead mode {self.lead.mode}")
+        return self
+
+    @model_validator(mode="after")
+    def _teachable(self) -> Model:
+        stages = self.training.curriculum
+        if stages and self.lead.mode not in ("direct", "joint"):
+            raise ValueError(f"lead mode {self.lead.mode} has no leads for a curriculum")
+        beyond = {lead for stage in stages for lead in stage.leads} - set(self.lead.trained)
+        if beyond:
+            shown = ", ".join(str(lead) for lead in sorted(beyond))
+            raise ValueError(f"the curriculum trains {shown}, which lead.trained does not hold")
         return self
 
     def meaning(self) -> dict[str, Any]:

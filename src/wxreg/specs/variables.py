@@ -44,6 +44,9 @@ class Variable(Spec):
     vector: Literal["x", "y"] | None = None
     partner: VariableId | None = None
     """The other component of a vector."""
+    symmetry: Literal["any", "turns", "none"] = "any"
+    """Whether a field may be mirrored and turned: what has a handedness (helicity) may only be
+    turned, a direction in degrees neither; components of vectors follow their vector."""
     derived: Derivation | None = None
     colours: Literal["reflectivity", "sequential", "diverging", "rain", "terrain"] = "sequential"
     """The family of colours that figures use."""

@@ -42,7 +42,8 @@ class CombinedLoss(nn.Module):
     def total(self, values: Mapping[str, Tensor]) -> LossReport:
         """The report of values that are known already."""
         weighted = [self.weights[name] * value for name, value in values.items()]
-        return LossReport(torch.stack(weighted).sum(), dict(values))
+        weights = {name: self.weights[name] for name in values}
+        return LossReport(torch.stack(weighted).sum(), dict(values), weights)
 
 
 def gradient_shares(

@@ -1,0 +1,129 @@
+"""Trainings in processes of their own that are killed at an exact place, as often as needed.
+
+The processes are forked from a clean server that has loaded torch already, so a case takes a
+second.  What is killed is the real training: only the moment is ours.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tiny_world import World
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["wxreg.runs.training", "tiny_world"])
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a training is killed."""
+
+    place: str
+    """``boundary``: a resume point was just written; ``middle``: inside a batch, before its
+    gradients; ``writing``: a resume point is half written."""
+    step: int
+    """Optimizer steps that are done by then."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training."""
+
+    root: Path
+    sets: tuple[str, ...]
+    workers: int = 0
+    resume: bool = False
+    resume_seconds: float = 0.0
+    moment: Moment | None = None
+    model: str = "tiny-v1"
+
+
+def start(job: Job) -> Any:
+    """Begin a training in a process of its own."""
+    process = _SERVER.Process(target=_train, args=(job,))
+    process.start()
+    return process
+
+
+def run(job: Job, timeout: float = 90) -> int:
+    """Carry out a training in a process of its own; its exit status."""
+    process = start(job)
+    process.join(timeout)
+    if process.is_alive():
+        process.kill()
+        raise AssertionError(f"{job} did not end within {timeout} s")
+    return int(process.exitcode or 0)
+
+
+def _train(job: Job) -> None:
+    import torch
+
+    from wxreg.runs.training import TrainOptions, train
+
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if job.moment is not None:
+        _arm(job.moment)
+    world = World(job.root)
+    options = TrainOptions(
+        quiet=True,
+        accelerator="cpu",
+        workers=job.workers,
+        resume=job.resume,
+        resume_seconds=job.resume_seconds,
+    )
+    with world.ledger() as ledger:
+        train(world.library, ledger, world.plan(job.model, *job.sets), options)
+
+
+def _arm(moment: Moment) -> None:
+    """Put the kill at its place."""
+    from wxreg.runs import resume, training_loop
+    from wxreg.runs.training_module import TrainingModule
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if moment.place == "boundary":
+        save = training_loop.save_point
+        training_loop.save_point = _then(save, lambda words: words[1].step == moment.step, die)
+    elif moment.place == "middle":
+        forward: Callable[..., Any] = TrainingModule.training_step
+
+        def dying(self: TrainingModule, batch: Any, batch_idx: int) -> Any:
+            loss = forward(self, batch, batch_idx)
+            last_part = self._part == 0
+            if self.step == moment.step and last_part:
+                die()
+            return loss
+
+        TrainingModule.training_step = dying  # type: ignore[method-assign]
+    elif moment.place == "writing":
+        write = resume.write_checkpoint
+
+        def half(path: Path, tensors: Any, metadata: Any) -> None:
+            if metadata["step"] == moment.step:
+                path.with_name(f".{path.name}.half").write_bytes(b"half a point")
+                die()
+            write(path, tensors, metadata)
+
+        resume.write_checkpoint = half
+    else:
+        raise AssertionError(moment.place)
+
+
+def _then(
+    work: Callable[..., None], when: Callable[[tuple[Any, ...]], bool], end: Callable[[], None]
+) -> Callable[..., None]:
+    def run(*words: Any) -> None:
+        work(*words)
+        if when(words):
+            end()
+
+    return run
