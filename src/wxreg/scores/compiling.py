@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import TypeVar
 
 import numba
@@ -23,9 +26,32 @@ def compiled(function: Kernel) -> Kernel:
 
     Sums may be reordered so that they vectorise; NaN and infinity keep their meaning.
     """
-    options = {"nogil": True, "cache": True, "error_model": "numpy"}
-    decorated: Kernel = numba.njit(**options, fastmath={"reassoc", "contract", "nsz"})(function)
+    kept, folder = numba.config.CACHE_DIR, cache_folder()
+    options = {"nogil": True, "cache": folder is not None, "error_model": "numpy"}
+    numba.config.CACHE_DIR = str(folder or "")  # read while decorating, and only then
+    try:
+        decorated: Kernel = numba.njit(**options, fastmath={"reassoc", "contract", "nsz"})(function)
+    finally:
+        numba.config.CACHE_DIR = kept
     return decorated
+
+
+@lru_cache(maxsize=1)
+def cache_folder() -> Path | None:
+    """Where compiled kernels are kept: in the user's cache; none if nothing can be written.
+
+    Numba looks only at the file of a kernel, not at those of the kernels it calls, so the
+    folder is named by the digest of them all: no change leaves an old kernel in use.
+    """
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    given = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    folder = Path(given or Path.home() / ".cache") / "wxreg" / f"kernels-{digest[:16]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
 
 
 def in_parts(size: int, work: Callable[[int, int], Part], threads: int | None = None) -> list[Part]:

@@ -8,238 +8,223 @@ from numpy.typing import NDArray
 from wxreg.scores.compiling import compiled, in_parts
 from wxreg.scores.ensemble import EnsembleParts
 from wxreg.scores.kernels import (
-    TILE,
-    Floats,
-    Ints,
+    ABOVE,
+    BELOW,
+    DISTANCE,
+    EQUAL,
+    MEAN,
+    PAIRS,
+    SIZE,
+    SQUARES,
     count_above,
-    count_below,
+    departures,
+    differences,
     load_tile,
-    pair_sums,
-    sizes_and_means,
-    sort_tile,
-    sum_squares,
 )
 from wxreg.scores.network import sorting_network
+from wxreg.scores.sorting import GROUP, LANES, TILE, WIDTH, Floats, Ints, sort_block
+
+Doubles = NDArray[np.float64]
+Index = NDArray[np.int32]
 
 
 @compiled
 def ensemble_range(
     forecast: Floats,
     truth: Floats,
-    weights: NDArray[np.float64],
-    index: NDArray[np.int32],
+    weights: Doubles,
+    index: Index,
     thresholds: Floats,
     network: Ints,
     start: int,
     stop: int,
-    sums: NDArray[np.float64],
+    sums: Doubles,
     numbers: Ints,
-    ranks: NDArray[np.float64],
+    ranks: Doubles,
     tables: Ints,
-    weighted: NDArray[np.float64],
+    weighted: Doubles,
     maps: Floats,
 ) -> None:
     """Add the points `start:stop` to every state array, and write their maps.
 
     `forecast` is (members, points); `weights` and `maps` may be empty: unit weights, no maps.
     """
-    members = forecast.shape[0]
-    tile = np.empty((members, TILE), forecast.dtype)
-    scratch = np.empty((7, TILE), forecast.dtype)
-    above = np.empty((thresholds.size, TILE), forecast.dtype)
+    groups = (forecast.shape[0] + GROUP - 1) // GROUP
+    tile = np.zeros(groups * GROUP * WIDTH, forecast.dtype)
+    found = np.zeros((ABOVE + thresholds.size, TILE), forecast.dtype)
     for first in range(start, stop, TILE):
-        n = min(TILE, stop - first)
-        observed = truth[first : first + n]
-        size, mean, distance = scratch[0, :n], scratch[1, :n], scratch[2, :n]
-        squares, below, equal, pairs = (
-            scratch[3, :n],
-            scratch[4, :n],
-            scratch[5, :n],
-            scratch[6, :n],
-        )
+        last = min(first + TILE, stop)
+        observed, at = truth[first:last], index[first:last]
         load_tile(forecast, first, observed, tile)
-        for t in range(thresholds.size):
-            count_above(forecast, first, thresholds[t], above[t, :n])
-        whole = sizes_and_means(tile, size, mean, distance)
-        count_below(tile, below, equal)
-        sum_squares(tile, mean, squares, whole)
+        for lane in range(0, observed.size, LANES):
+            _find(tile, lane, observed, thresholds, network, found)
         if maps.size > 0:
-            _write_maps(maps, first, observed, size, mean, squares, above)
-        sort_tile(tile, network, n)
-        pair_sums(tile, size, mean, pairs, whole)
-        if whole and _uniform(observed, index, first):
-            _add_tile(weights, index, first, members, mean, distance, squares, pairs, sums, numbers)
-        else:
-            _add_moments(
-                observed, weights, index, first, size, mean, distance, squares, pairs, sums, numbers
-            )
-        _add_counts(
-            observed, weights, index, first, size, members, below, equal, above, thresholds,
-            ranks, tables, weighted,
-        )  # fmt: skip
+            _write_maps(found, first, observed, maps)
+        point_weights = weights[first:last] if weights.size > 0 else weights
+        _add_terms(found, point_weights, at, sums, numbers)
+        whole = forecast.shape[0]
+        _add_ranks(found, point_weights, at, whole, ranks)
+        for t in range(thresholds.size):
+            _add_table(
+                found, found[ABOVE + t], observed, thresholds[t], point_weights, at, whole,
+                tables[:, t], weighted[:, t],
+            )  # fmt: skip
 
 
 @compiled
-def _write_maps(
-    maps: Floats,
-    first: int,
-    truth: Floats,
-    size: Floats,
-    mean: Floats,
-    squares: Floats,
-    above: Floats,
+def _find(
+    tile: Floats, lane: int, truth: Floats, thresholds: Floats, network: Ints, found: Floats
 ) -> None:
+    """All that is to be known of the points from `lane` on; their members end up sorted."""
+    differences(tile, lane, truth, found)
+    for t in range(thresholds.size):
+        count_above(tile, lane, thresholds[t], found[SIZE], found[ABOVE + t])
+    sort_block(tile[lane:], network)
+    departures(tile, lane, truth, found)
+
+
+@compiled
+def _write_maps(found: Floats, first: int, truth: Floats, maps: Floats) -> None:
     """Rows: ensemble mean, ensemble spread, then the exceedance probability of each threshold."""
-    for p in range(size.size):
-        m = size[p]
-        maps[0, first + p] = mean[p] + truth[p] if m > 0 else np.nan
-        maps[1, first + p] = np.sqrt(squares[p] / (m - 1)) if m > 1 else np.nan
-        for t in range(above.shape[0]):
-            maps[2 + t, first + p] = above[t, p] / m if m > 0 else np.nan
+    zero, one, nan = found.dtype.type(0), found.dtype.type(1), found.dtype.type(np.nan)
+    n = truth.size
+    size, mean, squares = found[SIZE], found[MEAN], found[SQUARES]
+    centre, spread = maps[0, first : first + n], maps[1, first : first + n]
+    for p in range(n):
+        centre[p] = mean[p] + truth[p] if size[p] > zero else nan
+        spread[p] = np.sqrt(squares[p] / (size[p] - one)) if size[p] > one else nan
+    for t in range(maps.shape[0] - 2):
+        above, share = found[ABOVE + t], maps[2 + t, first : first + n]
+        for p in range(n):
+            share[p] = above[p] / size[p] if size[p] > zero else nan
 
 
 @compiled
-def _uniform(truth: Floats, index: NDArray[np.int32], first: int) -> bool:
-    """Whether a tile has every observation and lies in one bin."""
-    total = truth.dtype.type(0)
-    for p in range(truth.size):
-        total += abs(truth[p])
-    strays = 0
-    for p in range(truth.size):
-        strays += 1 if index[first + p] != index[first] else 0
-    return bool(strays == 0 and index[first] >= 0 and total < np.inf)
+def _add_terms(found: Floats, weights: Doubles, index: Index, sums: Doubles, numbers: Ints) -> None:
+    """The terms of each point, by `ensemble.SUMS` and `NUMBERS`, into the sums of its bin."""
+    n, size = index.size, found[SIZE]
+    strays, points, members = 0, 0, size.dtype.type(0)
+    for p in range(n):
+        strays += 1 if index[p] != index[0] else 0
+    if strays > 0:
+        _scatter_terms(found, weights, index, sums, numbers)
+    elif index[0] >= 0:
+        for p in range(n):
+            points += 1 if size[p] > 0 else 0
+            members += size[p]
+        numbers[index[0], 0] += points
+        numbers[index[0], 1] += np.int64(members)
+        _sum_terms(found, weights, n, sums[index[0]])
 
 
 @compiled
-def _weighted_sum(values: Floats, weights: NDArray[np.float64], first: int) -> float:
-    total = 0.0
-    if weights.size == 0:
-        for p in range(values.size):
-            total += np.float64(values[p])
-        return total
-    for p in range(values.size):
-        total += np.float64(values[p]) * weights[first + p]
-    return total
+def _terms(
+    size: float, error: float, distance: float, pairs: float, squares: float, weight: float
+) -> tuple[float, ...]:
+    """Zero where no member is present, and from `fair_weight` on where there is one only."""
+    m, e = np.float64(size), np.float64(error)
+    some, less = max(m, 1.0), max(m - 1.0, 1.0)
+    w = weight if m > 0.0 else 0.0
+    fair = w if m > 1.0 else 0.0
+    absolute, half, variance = distance / some, pairs / some, squares / less
+    return (
+        w, w * (absolute - half / some), w * absolute, w * e, w * abs(e), w * e * e,
+        fair, fair * (absolute - half / less), fair * e * e,
+        fair * variance, fair * variance * (m + 1.0) / some,
+    )  # fmt: skip
 
 
 @compiled
-def _add_tile(
-    weights: NDArray[np.float64],
-    index: NDArray[np.int32],
-    first: int,
-    members: int,
-    mean: Floats,
-    distance: Floats,
-    squares: Floats,
-    pairs: Floats,
-    sums: NDArray[np.float64],
-    numbers: Ints,
+def _scatter_terms(
+    found: Floats, weights: Doubles, index: Index, sums: Doubles, numbers: Ints
 ) -> None:
-    """`_add_moments` for a uniform tile with every member: sums first, factors afterwards."""
-    m, row = float(members), sums[index[first]]
-    weight = _weighted_sum(np.ones_like(mean), weights, first)
-    absolute = _weighted_sum(distance, weights, first) / m
-    half_pairs = _weighted_sum(pairs, weights, first)
-    square_error = _weighted_sum(mean * mean, weights, first)
-    row[0] += weight
-    row[1] += absolute - half_pairs / (m * m)
-    row[2] += absolute
-    row[3] += _weighted_sum(mean, weights, first)
-    row[4] += _weighted_sum(np.abs(mean), weights, first)
-    row[5] += square_error
-    numbers[index[first], 0] += mean.size
-    numbers[index[first], 1] += mean.size * members
-    if members > 1:
-        variance = _weighted_sum(squares, weights, first) / (m - 1)
-        row[6] += weight
-        row[7] += absolute - half_pairs / (m * (m - 1))
-        row[8] += square_error
-        row[9] += variance
-        row[10] += variance * (m + 1) / m
-
-
-@compiled
-def _add_moments(
-    truth: Floats,
-    weights: NDArray[np.float64],
-    index: NDArray[np.int32],
-    first: int,
-    size: Floats,
-    mean: Floats,
-    distance: Floats,
-    squares: Floats,
-    pairs: Floats,
-    sums: NDArray[np.float64],
-    numbers: Ints,
-) -> None:
-    """Columns of `sums` and `numbers` as named in `ensemble.SUMS` and `ensemble.NUMBERS`."""
-    for p in range(size.size):
-        at = index[first + p]
-        m = np.float64(size[p])
-        if at < 0 or m == 0 or not abs(truth[p]) < np.inf:
+    """Each point into the row of its bin."""
+    size, mean, distance = found[SIZE], found[MEAN], found[DISTANCE]
+    pairs, squares = found[PAIRS], found[SQUARES]
+    for p in range(index.size):
+        if index[p] < 0 or size[p] == 0:
             continue
-        w = weights[first + p] if weights.size > 0 else 1.0
-        error = np.float64(mean[p])
-        absolute = distance[p] / m
-        row = sums[at]
-        row[0] += w
-        row[1] += w * (absolute - pairs[p] / (m * m))
-        row[2] += w * absolute
-        row[3] += w * error
-        row[4] += w * abs(error)
-        row[5] += w * error * error
-        numbers[at, 0] += 1
-        numbers[at, 1] += np.int64(m)
-        if m > 1:
-            variance = squares[p] / (m - 1)
-            row[6] += w
-            row[7] += w * (absolute - pairs[p] / (m * (m - 1)))
-            row[8] += w * error * error
-            row[9] += w * variance
-            row[10] += w * variance * (m + 1) / m
+        w = weights[p] if weights.size > 0 else 1.0
+        terms = _terms(size[p], mean[p], distance[p], pairs[p], squares[p], w)
+        row = sums[index[p]]
+        for column in range(len(terms)):
+            row[column] += terms[column]
+        numbers[index[p], 0] += 1
+        numbers[index[p], 1] += np.int64(size[p])
 
 
 @compiled
-def _add_counts(
-    truth: Floats,
-    weights: NDArray[np.float64],
-    index: NDArray[np.int32],
-    first: int,
-    size: Floats,
-    members: int,
-    below: Floats,
-    equal: Floats,
-    above: Floats,
-    thresholds: Floats,
-    ranks: NDArray[np.float64],
-    tables: Ints,
-    weighted: NDArray[np.float64],
-) -> None:
-    """Ranks with shared ties and the tables of (members above, event) of complete points."""
-    for p in range(size.size):
-        at = index[first + p]
-        observed = truth[p]
-        if at < 0 or size[p] != members or not abs(observed) < np.inf:
+def _sum_terms(found: Floats, weights: Doubles, n: int, row: Doubles) -> None:
+    """Every point into one row: summed in registers."""
+    size, mean, distance = found[SIZE, :n], found[MEAN, :n], found[DISTANCE, :n]
+    pairs, squares = found[PAIRS, :n], found[SQUARES, :n]
+    each = weights if weights.size > 0 else np.ones(n)
+    a, b, c, d, e, f = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    g, h, i, j, k = 0.0, 0.0, 0.0, 0.0, 0.0
+    for p in range(n):
+        t = _terms(size[p], mean[p], distance[p], pairs[p], squares[p], each[p])
+        a += t[0]
+        b += t[1]
+        c += t[2]
+        d += t[3]
+        e += t[4]
+        f += t[5]
+        g += t[6]
+        h += t[7]
+        i += t[8]
+        j += t[9]
+        k += t[10]
+    total = (a, b, c, d, e, f, g, h, i, j, k)
+    for column in range(len(total)):
+        row[column] += total[column]
+
+
+@compiled
+def _add_ranks(found: Floats, weights: Doubles, index: Index, members: int, ranks: Doubles) -> None:
+    """Ranks of complete points; ties are shared."""
+    size, below, equal = found[SIZE], found[BELOW], found[EQUAL]
+    for p in range(index.size):
+        if index[p] < 0 or size[p] != members:
             continue
-        w = weights[first + p] if weights.size > 0 else 1.0
+        w = weights[p] if weights.size > 0 else 1.0
         lowest, ties = np.int64(below[p]), np.int64(equal[p])
+        row = ranks[index[p]]
         if ties == 0:
-            ranks[at, lowest] += w
+            row[lowest] += w
         else:
             for rank in range(lowest, lowest + ties + 1):
-                ranks[at, rank] += w / (ties + 1)
-        for t in range(thresholds.size):
-            event = 1 if observed >= thresholds[t] else 0
-            tables[at, t, int(above[t, p]), event] += 1
-            if weights.size > 0:
-                weighted[at, t, int(above[t, p]), event] += w
+                row[rank] += w / (ties + 1)
+
+
+@compiled
+def _add_table(
+    found: Floats,
+    above: Floats,
+    truth: Floats,
+    threshold: float,
+    weights: Doubles,
+    index: Index,
+    members: int,
+    table: Ints,
+    weighted: Doubles,
+) -> None:
+    """How often so many members reached the threshold and the event did, or did not, happen."""
+    limit = truth.dtype.type(threshold)
+    size = found[SIZE]
+    for p in range(index.size):
+        if index[p] < 0 or size[p] != members:
+            continue
+        event = 1 if truth[p] >= limit else 0
+        table[index[p], np.int64(above[p]), event] += 1
+        if weights.size > 0:
+            weighted[index[p], np.int64(above[p]), event] += weights[p]
 
 
 def ensemble_parts(
     forecast: Floats,
     truth: Floats,
-    weights: NDArray[np.float64],
-    index: NDArray[np.int32],
+    weights: Doubles,
+    index: Index,
     thresholds: Floats,
     bins: int,
     maps: Floats,
@@ -247,7 +232,7 @@ def ensemble_parts(
 ) -> list[EnsembleParts]:
     """The whole field, cut into parts that run side by side."""
     members = forecast.shape[0]
-    network = sorting_network(members)
+    network = sorting_network((members + GROUP - 1) // GROUP)
 
     def work(start: int, stop: int) -> EnsembleParts:
         part = EnsembleParts.zero(bins, members, thresholds.size)

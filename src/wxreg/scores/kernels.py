@@ -1,149 +1,103 @@
-"""The steps of the fused ensemble pass, each one short loop over a tile's lanes.
+"""The steps of the fused ensemble pass, each one short loop over a block's lanes.
 
-A tile of points by members is held in the processor's cache.  The observation is
-subtracted first, so sums are of small numbers; a value that is not finite becomes +inf, so
-sorting puts it last.  Two things keep the loops in vector lanes: rows are sliced before
-they are indexed, and every constant has the array's own type (a plain `1` would promote
-float32 to float64).
+A tile is cut into blocks of `LANES` points by members that fit the processor's nearest
+cache.  A value that is not finite becomes +inf, as do the rows that fill up the last group
+of eight, so sorting puts them last.  Three things keep the loops in vector lanes: rows are
+sliced before they are indexed, rows lie a constant apart, and every constant has the array's
+own type (a plain `1` would promote float32 to float64).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wxreg.scores.compiling import compiled
+from wxreg.scores.sorting import GROUP, LANES, WIDTH, Floats
 
-Floats = NDArray[np.floating]
-Ints = NDArray[np.int64]
-
-TILE = 512
+SIZE, MEAN, DISTANCE, SQUARES, PAIRS, BELOW, EQUAL, ABOVE = range(8)
+"""Rows of what is found of each point: members present, mean difference, sum of absolute
+differences, sum of squared departures from the mean, half the sum over pairs of |x_i - x_j|,
+members below the observation and equal to it, and from `ABOVE` on those that reach each
+threshold."""
 
 
 @compiled
 def load_tile(forecast: Floats, first: int, truth: Floats, tile: Floats) -> None:
-    """Fill the tile with forecast minus truth, +inf where a member is missing."""
+    """Fill the rows of a tile with members, from point `first` on; +inf where one is missing."""
     inf = tile.dtype.type(np.inf)
     n = truth.size
-    for member in range(tile.shape[0]):
-        row, out = forecast[member, first : first + n], tile[member, :n]
-        for p in range(n):
-            difference = row[p] - truth[p]
-            out[p] = difference if abs(difference) < inf else inf
-
-
-@compiled
-def count_above(forecast: Floats, first: int, threshold: float, above: Floats) -> None:
-    """How many members reach the threshold at each point; a missing one never does."""
-    one, zero = above.dtype.type(1), above.dtype.type(0)
-    limit, inf = above.dtype.type(threshold), above.dtype.type(np.inf)
-    n = above.size
-    above[:] = zero
     for member in range(forecast.shape[0]):
-        row = forecast[member, first : first + n]
+        row, out = forecast[member, first : first + n], tile[member * WIDTH :][:n]
         for p in range(n):
-            above[p] += one if (row[p] >= limit) & (row[p] < inf) else zero
+            out[p] = row[p] if abs(row[p] - truth[p]) < inf else inf
+    tile[forecast.shape[0] * WIDTH :] = inf
 
 
 @compiled
-def sizes_and_means(tile: Floats, size: Floats, mean: Floats, distance: Floats) -> bool:
-    """Members present, mean difference, sum of absolute differences; True if all present."""
-    inf, zero = tile.dtype.type(np.inf), tile.dtype.type(0)
-    members, n = tile.shape[0], size.size
-    mean[:] = zero
-    distance[:] = zero
-    for member in range(members):
-        row = tile[member, :n]
-        for p in range(n):
-            mean[p] += row[p]
-            distance[p] += abs(row[p])
-    missing = 0
-    for p in range(n):
-        missing += 0 if mean[p] < inf else 1
-    if missing > 0:
-        _ragged_sizes(tile, size, mean, distance)
-        return False
-    size[:] = tile.dtype.type(members)
-    mean[:] /= tile.dtype.type(members)
-    return True
-
-
-@compiled
-def _ragged_sizes(tile: Floats, size: Floats, mean: Floats, distance: Floats) -> None:
+def differences(tile: Floats, lane: int, truth: Floats, found: Floats) -> None:
+    """Of members less the observation: how many, below, equal; their mean and absolute sum."""
     inf, zero, one = tile.dtype.type(np.inf), tile.dtype.type(0), tile.dtype.type(1)
-    n = size.size
-    size[:] = zero
-    mean[:] = zero
-    distance[:] = zero
-    for member in range(tile.shape[0]):
-        row = tile[member, :n]
-        for p in range(n):
-            size[p] += one if row[p] < inf else zero
-        for p in range(n):
-            mean[p] += row[p] if row[p] < inf else zero
-        for p in range(n):
-            distance[p] += abs(row[p]) if row[p] < inf else zero
-    for p in range(n):
+    block, y = tile[lane:], truth[lane : lane + LANES]
+    size, below, equal = (
+        found[SIZE, lane : lane + LANES],
+        found[BELOW, lane : lane + LANES],
+        found[EQUAL, lane : lane + LANES],
+    )
+    mean, distance = found[MEAN, lane : lane + LANES], found[DISTANCE, lane : lane + LANES]
+    found[:ABOVE, lane : lane + LANES] = zero
+    for first in range(0, block.size, GROUP * WIDTH):
+        rows = block[first:]
+        for p in range(y.size):
+            count, less, same, total, absolute = zero, zero, zero, zero, zero
+            for k in range(GROUP):
+                x = rows[p + k * WIDTH]
+                d = x - y[p] if x < inf else zero
+                count += one if x < inf else zero
+                less += one if x < y[p] else zero
+                same += one if x == y[p] else zero
+                total += d
+                absolute += abs(d)
+            size[p] += count
+            below[p] += less
+            equal[p] += same
+            mean[p] += total
+            distance[p] += absolute
+    for p in range(y.size):
         mean[p] = mean[p] / size[p] if size[p] > zero else zero
 
 
 @compiled
-def count_below(tile: Floats, below: Floats, equal: Floats) -> None:
-    """How many members lie below the observation, and how many equal it."""
+def departures(tile: Floats, lane: int, truth: Floats, found: Floats) -> None:
+    """Of sorted members less their mean: the sum of squares, and half the sum over pairs."""
+    inf, zero = tile.dtype.type(np.inf), tile.dtype.type(0)
+    block, y = tile[lane:], truth[lane : lane + LANES]
+    size, mean = found[SIZE, lane : lane + LANES], found[MEAN, lane : lane + LANES]
+    squares, pairs = found[SQUARES, lane : lane + LANES], found[PAIRS, lane : lane + LANES]
+    for first in range(0, block.size, GROUP * WIDTH):
+        rows = block[first:]
+        least = tile.dtype.type(2 * (first // WIDTH) + 1)
+        for p in range(y.size):
+            square, pair = zero, zero
+            for k in range(GROUP):
+                x = rows[p + k * WIDTH]
+                d = (x - y[p]) - mean[p] if x < inf else zero
+                square += d * d
+                pair += (least + tile.dtype.type(2 * k) - size[p]) * d
+            squares[p] += square
+            pairs[p] += pair
+
+
+@compiled
+def count_above(tile: Floats, lane: int, threshold: float, size: Floats, above: Floats) -> None:
+    """How many members reach the threshold; a missing one never does."""
     zero, one = tile.dtype.type(0), tile.dtype.type(1)
-    n = below.size
-    below[:] = zero
-    equal[:] = zero
-    for member in range(tile.shape[0]):
-        row = tile[member, :n]
-        for p in range(n):
-            below[p] += one if row[p] < zero else zero
-            equal[p] += one if row[p] == zero else zero
-
-
-@compiled
-def sum_squares(tile: Floats, mean: Floats, squares: Floats, whole: bool) -> None:
-    """Sum over members of the squared departure from the ensemble mean."""
-    inf, zero = tile.dtype.type(np.inf), tile.dtype.type(0)
-    n = mean.size
-    squares[:] = zero
-    for member in range(tile.shape[0]):
-        row = tile[member, :n]
-        if whole:
-            for p in range(n):
-                squares[p] += (row[p] - mean[p]) * (row[p] - mean[p])
-        else:
-            for p in range(n):
-                departure = row[p] - mean[p] if row[p] < inf else zero
-                squares[p] += departure * departure
-
-
-@compiled
-def sort_tile(tile: Floats, network: Ints, n: int) -> None:
-    """Sort the members of every point in place."""
-    for pair in range(network.shape[0]):
-        low, high = tile[network[pair, 0], :n], tile[network[pair, 1], :n]
-        for p in range(n):
-            a, b = low[p], high[p]
-            low[p] = a if a < b else b
-            high[p] = b if a < b else a
-
-
-@compiled
-def pair_sums(tile: Floats, size: Floats, mean: Floats, pairs: Floats, whole: bool) -> None:
-    """Half the sum over all ordered pairs of |x_i - x_j|, from sorted members."""
-    inf, zero = tile.dtype.type(np.inf), tile.dtype.type(0)
-    members, n = tile.shape[0], size.size
-    pairs[:] = zero
-    if whole:
-        for low in range(members // 2):
-            first, last = tile[low, :n], tile[members - 1 - low, :n]
-            factor = tile.dtype.type(members - 1 - 2 * low)
-            for p in range(n):
-                pairs[p] += factor * (last[p] - first[p])
-        return
-    for member in range(members):
-        row = tile[member, :n]
-        factor = tile.dtype.type(2 * member + 1)
-        for p in range(n):
-            pairs[p] += (factor - size[p]) * (row[p] - mean[p]) if row[p] < inf else zero
+    limit = tile.dtype.type(threshold)
+    block, there, out = tile[lane:], size[lane : lane + LANES], above[lane : lane + LANES]
+    out[:] = there
+    for first in range(0, block.size, GROUP * WIDTH):
+        rows = block[first:]
+        for p in range(there.size):
+            less = zero
+            for k in range(GROUP):
+                less += one if rows[p + k * WIDTH] < limit else zero
+            out[p] -= less

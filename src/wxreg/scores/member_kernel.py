@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wxreg.scores.compiling import compiled, in_parts
-from wxreg.scores.kernels import Floats, Ints
+from wxreg.scores.sorting import Floats, Ints
 
 TILE = 4096
 
