@@ -19,7 +19,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "conservation": {"variables": ["precip_24h"]},
     "shifted-gamma-nll": {"variable": "precip_24h"},
 }
-POINTWISE = ("mse", "mae", "huber", "gaussian-nll", "spectral")
+POINTWISE = ("mse", "physical-mse", "mae", "huber", "gaussian-nll", "spectral")
 
 
 def fields(seed: int = 0) -> Fields:
@@ -37,7 +37,7 @@ def term(name: str) -> torch.nn.Module:
     return LOSSES.find(name).load()(SETTINGS.get(name, {}))
 
 
-@pytest.mark.parametrize("name", ["mse", "mae", "huber", "spectral"])
+@pytest.mark.parametrize("name", ["mse", "physical-mse", "mae", "huber", "spectral"])
 def test_a_perfect_forecast_costs_nothing(name: str) -> None:
     given = fields()
     assert float(term(name)(replace(given, prediction=given.target))) == pytest.approx(0, abs=1e-6)
@@ -54,6 +54,22 @@ def test_masked_cells_neither_cost_nor_pull(name: str) -> None:
     assert loss.item() == pytest.approx(tame.item(), rel=1e-5)
     (pull,) = torch.autograd.grad(loss, given.prediction)
     assert float(pull[..., :5, :].abs().max()) == 0
+
+
+def test_the_physical_mean_square_is_smallest_at_the_mean_amount() -> None:
+    """Of a skewed amount the logarithm's mean lies below the mean; `mse` would choose that."""
+    amounts = torch.tensor([0.0, 1.0, 20.0]).reshape(3, 1, 1, 1, 1).expand(3, 1, 1, 4, 4)
+    target = amounts.log1p()
+
+    def cost(name: str, amount: float) -> float:
+        guess = torch.full_like(target, amount).log1p()
+        mask = torch.ones_like(target, dtype=torch.bool)
+        given = Fields(guess, target, mask, TARGETS[-1:], torch.expm1)
+        return float(LOSSES.find(name).load()({})(given))
+
+    guesses = [0.5 * n for n in range(1, 30)]
+    assert min(guesses, key=lambda amount: cost("physical-mse", amount)) == 7.0
+    assert min(guesses, key=lambda amount: cost("mse", amount)) < 4.0
 
 
 def test_the_gaussian_likelihood_is_that_of_torch_and_smallest_at_the_true_spread() -> None:

@@ -112,6 +112,7 @@ LOSSES: Final = Table(
     "loss",
     _own(
         mse="models.losses.pointwise:MeanSquare",
+        physical_mse="models.losses.pointwise:PhysicalMeanSquare",
         mae="models.losses.pointwise:MeanAbsolute",
         huber="models.losses.pointwise:Huber",
         almost_fair_crps="models.losses.ensemble:AlmostFairCrps",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
@@ -11,6 +12,8 @@ from torch.nn import functional
 from wxreg.models.losses.fields import Fields, masked_mean
 from wxreg.models.losses.term import Term
 from wxreg.specs.base import FrozenDict, Spec
+
+_SMALLEST = 1e-6
 
 
 class WeightedSettings(Spec):
@@ -37,6 +40,27 @@ class MeanSquare(Term[WeightedSettings]):
     def forward(self, fields: Fields) -> Tensor:
         """The loss of a prediction."""
         errors = (fields.prediction - fields.target).square()
+        return weighted(errors, fields, self.settings.channels)
+
+
+class PhysicalMeanSquare(Term[WeightedSettings]):
+    """Mean squared error in physical units, in units of the target's variance in the batch.
+
+    A transform bends means: the minimiser of `mse` is the mean of the transformed amount, which
+    lies below the mean amount of rain.  The minimiser of this one is the mean amount itself.
+    """
+
+    semantics: ClassVar[int] = 1
+    settings_type = WeightedSettings
+
+    def forward(self, fields: Fields) -> Tensor:
+        """The loss of a prediction."""
+        target = torch.where(fields.mask, fields.physical_target, 0.0)
+        kept = fields.mask.sum(dim=(0, 1, 3, 4), keepdim=True).clamp(min=1)
+        mean = target.sum(dim=(0, 1, 3, 4), keepdim=True) / kept
+        apart = torch.where(fields.mask, target - mean, 0.0).square()
+        variance = apart.sum(dim=(0, 1, 3, 4), keepdim=True) / kept
+        errors = (fields.physical - target).square() / variance.clamp(min=_SMALLEST)
         return weighted(errors, fields, self.settings.channels)
 
 
