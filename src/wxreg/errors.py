@@ -59,6 +59,8 @@ CODES: Final = MappingProxyType(
         "REG-350": "no metric of that name",
         "REG-360": "no run or checkpoint answers to that",
         "REG-370": "an artifact of the ledger, or what it was made from, is not here",
+        "REG-372": "an output that dvc.lock names is not what is here",
+        "REG-373": "today's files of the registry resolve to another plan than a run had",
         "REG-371": "a file that looks like an artifact has no record",
         # 4xx incompatible
         "REG-400": "the request cannot be resolved into a plan",
@@ -125,6 +127,7 @@ CODES: Final = MappingProxyType(
         "REG-680": "a released dataset version cannot change",
         "REG-681": "somebody else committed to the repository meanwhile",
         "REG-682": "another release already has that tag",
+        "REG-684": "several trainings could be meant, and none was published yet",
         "REG-683": "the workspace has another file where a pulled one belongs",
         "REG-538": "a forecast lacks fields",
         "REG-635": "a forecast is still being written or was left unfinished",

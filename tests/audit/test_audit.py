@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import little_history as little
+import numpy as np
 import pytest
 
 from wxreg.artifacts.layout import Layout
 from wxreg.audit.audit import audit
 from wxreg.audit.check_versions import dvc_address
 from wxreg.ledger.records import RunStart
+from wxreg.ledger.store import Ledger
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "publish"))
+
+from small_lab import train
+
+from small_workspace import make_workspace
 
 
 def codes(history: little.History, level: str) -> set[str]:
@@ -184,3 +195,62 @@ def test_pins_licences_and_versions_of_a_real_catalog(history, repository):
     result = audit(root, history.ledger)
     assert [one.where for one in result.findings if one.code == "REG-471"] == ["unet-hrrr-v1"]
     assert result.whole  # a licence is no matter of integrity
+
+
+def lock(history: little.History, outs: str) -> None:
+    (history.root / "dvc.lock").write_text(f"schema: '2.0'\nstages:\n  train:\n    outs:\n{outs}")
+
+
+def test_a_locked_output_that_no_run_produced_is_named(history):
+    """Answers of commands name their run, and what lies where only runs write has a record."""
+    answer = history.root / "pipeline" / "train.json"
+    answer.parent.mkdir()
+    answer.write_text(json.dumps({"run": little.TRAIN}))
+    md5 = hashlib.md5(answer.read_bytes()).hexdigest()
+    size = answer.stat().st_size
+    row = f"    - {{path: pipeline/train.json, md5: {md5}, size: {size}}}\n"
+    lock(history, row + f"    - {{path: runs/{little.TRAIN}/checkpoints/best.safetensors}}\n")
+    lock(history, row)
+    assert codes(history, "full") == set()
+    answer.write_text(json.dumps({"run": "train-20200101-000000-aaaaaa"})[: size - 1] + " ")
+    lock(history, row + "    - {path: forecasts/mine.zarr, md5: a.dir, size: 3}\n")
+    found = {(one.code, one.where) for one in audit(history.root, history.ledger, "full").findings}
+    assert ("REG-570", "pipeline/train.json") in found
+    assert ("REG-570", "forecasts/mine.zarr") in found
+    assert ("REG-372", "pipeline/train.json") in found
+    (history.root / "dvc.lock").write_text("stages: [")
+    assert any(one.code == "REG-372" for one in audit(history.root, history.ledger).findings)
+
+
+def test_an_audit_without_a_ledger_says_how_to_rebuild_it(history, reg_command):
+    (history.root / ".reg" / "ledger.db").rename(history.root / "away.db")
+    command = [*reg_command, "audit", "--json"]
+    done = subprocess.run(command, cwd=history.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 3 and "reg log rebuild" in done.stdout
+    assert not (history.root / ".reg" / "ledger.db").exists()
+
+
+def test_an_audit_with_the_ledger_of_another_workspace_says_so(history, tmp_path):
+    other = little.make(tmp_path / "other")
+    shutil.rmtree(other.root / "forecasts")
+    (history.root / "forecasts" / "mine.zarr").mkdir()
+    result = audit(history.root, other.ledger)
+    other.ledger.close()
+    found = {(one.code, one.where) for one in result.findings}
+    assert ("REG-371", "forecasts/mine.zarr") in found
+
+
+def test_todays_files_giving_another_plan_is_information_only(tmp_path):
+    """The entry was changed after the training: the run stands for its stored plan."""
+    root = make_workspace(tmp_path / "lab")
+    with Ledger(root / ".reg" / "ledger.db") as ledger:
+        train(root, ledger, "train-20261121-010101-aaaaaa", np.ones(40, dtype="f4"))
+
+        def told() -> list:
+            return [one for one in audit(root, ledger, "full").findings if one.code == "REG-373"]
+
+        assert told() == []
+        entry = root / "registry" / "models" / "parent-v1.yaml"
+        entry.write_text(entry.read_text().replace("batch: ", "batch: 1"))
+        (found,) = told()
+        assert found.severity == "info" and "batch" in found.what

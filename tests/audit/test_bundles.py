@@ -76,7 +76,7 @@ def test_an_import_that_was_killed_before_the_ledger_is_repeated(packed, other, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("wxreg.audit.importing._take_run", killed)
+        patched.setattr("wxreg.audit.importing.restore_run", killed)
         with pytest.raises(KeyboardInterrupt):
             import_bundle(other.root, other.ledger, packed)
     assert len(import_bundle(other.root, other.ledger, packed).artifacts) == 2

@@ -1,79 +1,52 @@
 """A small workspace with one finished training, and a Hub on loopback."""
 
+# ruff: noqa: E402
 from __future__ import annotations
 
-import json
 import os
+import shutil
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # read when the Hub's library is first imported
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1]))
+TESTS = Path(__file__).parents[1]
+for folder in (TESTS, TESTS / "publish", TESTS / "audit", TESTS / "models"):
+    sys.path.insert(0, str(folder))
 
 from local_hub import TOKEN, LocalHub
+from small_lab import Lab, make_lab
 
-from small_workspace import make_workspace
-from wxreg.artifacts.checkpoint_file import RawTensor, write_checkpoint
-from wxreg.artifacts.digests import file_digest
-from wxreg.artifacts.layout import Layout
-from wxreg.ledger.records import RunStart
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
-from wxreg.publish.evidence import Evidence, gather
-from wxreg.resolve.request import Request
-from wxreg.resolve.resolver import resolve
-
-ROOT = Path(__file__).parents[2]
-RUN = "train-20261121-010101-aaaaaa"
-CARD = """spec: 1
-model: parent-v1
-intended: A test of publishing.
-unsuited: anything else.
-limits: [It was never trained.]
-ethics: None.
-corrections: [{claim: It works., built: It does not.}]
-"""
+from wxreg.publish.evidence import gather
+from wxreg.publish.release import Release, build_release
 
 
-@dataclass(frozen=True)
-class Lab:
-    root: Path
-    library: Library
-    ledger: Ledger
-
-    @property
-    def evidence(self) -> Evidence:
-        return gather(self.library, self.ledger, "parent-v1")
+@pytest.fixture(scope="session")
+def made_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made") / "lab"
+    make_lab(root)
+    return root
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Lab:
-    root = make_workspace(tmp_path / "lab")
-    (root / "cards" / "templates").mkdir(parents=True)
-    template = ROOT / "cards" / "templates" / "model.md.j2"
-    (root / "cards" / "templates" / "model.md.j2").write_text(template.read_text())
-    (root / "cards" / "parent-v1.yaml").write_text(CARD)
-    library, ledger = Library(root), Ledger(root / ".reg" / "ledger.db")
-    plan = resolve(library, Request(model="parent-v1", task="train")).plan
-    path = Layout(root).checkpoint(RUN, "best")
-    tensors = {"network.weight": RawTensor.of(np.arange(40, dtype="f4").reshape(8, 5))}
-    body = plan.model_dump(mode="json", exclude_defaults=True)
-    write_checkpoint(path, tensors, {"plan": body, "plan_digest": plan.digest()})
-    text = json.dumps(plan.model_dump(mode="json"), sort_keys=True)
-    details = {"model": "parent-v1", "scale": "mini", "version": "0.1.0", "commit": "c" * 40}
-    ledger.begin(RunStart(RUN, "train", plan.digest(), "d" * 64, "e" * 64, details,
-                          {plan.inputs.content: "inputs"}, {"plan": text}))  # fmt: skip
-    ledger.running(RUN)
-    sha256 = file_digest(path)
-    outcome = {"checkpoint": sha256, "checkpoints": {"best": sha256}, "seconds": 1.5,
-               "metrics": {"validation": 0.125, "best_step": 7}}  # fmt: skip
-    ledger.end(RUN, "finished", outcome)
-    return Lab(root, library, ledger)
+def lab(made_lab: Path, tmp_path: Path) -> Iterator[Lab]:
+    """A copy that a test may change."""
+    root = Path(shutil.copytree(made_lab, tmp_path / "lab"))
+    with Ledger(root / ".reg" / "ledger.db") as ledger:
+        yield Lab(root, Library(root), ledger)
+
+
+@pytest.fixture(scope="session")
+def release(made_lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """The release of the lab's one training; tests only read it."""
+    folder, library = tmp_path_factory.mktemp("released") / "release", Library(made_lab)
+    with Ledger(made_lab / ".reg" / "ledger.db") as ledger:
+        evidence = gather(library, ledger, "parent-v1")
+        return build_release(library, ledger, evidence, folder)
 
 
 @pytest.fixture

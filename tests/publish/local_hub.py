@@ -73,7 +73,8 @@ class LocalHub:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def __enter__(self) -> LocalHub:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        serve = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
+        serve.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,6 +92,7 @@ class LocalHub:
 class _Handler(BaseHTTPRequestHandler):
     state: LocalHub
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together: apart, each answer waits 40 ms for the reader
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

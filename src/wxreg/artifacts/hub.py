@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from wxreg.artifacts.digests import FileDigest
 from wxreg.errors import Conflict, ExternalError, NotFound, RegError, UsageError
 
 _REFUSED: Final = {401: "the Hub does not accept this token", 403: "this token lacks the right"}
@@ -74,13 +75,13 @@ class Repository:
         with _faults(self.id):
             return tuple(sorted(_api().list_repo_files(self.id, revision=commit)))
 
-    def commit(self, folder: Path, paths: tuple[str, ...], parent: str, message: str) -> str:
+    def commit(self, folder: Path, files: tuple[FileDigest, ...], parent: str, message: str) -> str:
         """Make these files the whole content in one commit on top of ``parent``, or nothing."""
-        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+        from huggingface_hub import CommitOperationDelete
 
-        stale = set(self.files(parent)) - {*paths, ".gitattributes"}
+        stale = set(self.files(parent)) - {*(file.path for file in files), ".gitattributes"}
         operations: list[Any] = [CommitOperationDelete(path) for path in sorted(stale)]
-        operations += [CommitOperationAdd(path, str(folder / path)) for path in paths]
+        operations += [_addition(folder, file) for file in files]
         with _faults(self.id), _quiet():
             done = _api().create_commit(
                 self.id,
@@ -140,6 +141,31 @@ def model_header(header: ModelHeader) -> str:
     read: Any = ModelCard(f"---\n{text}\n---\n").data
     if len(read.eval_results or []) != len(results):
         raise UsageError("REG-280", "the Hub does not read back every score of this card")
+    return text + "\n"
+
+
+def _addition(folder: Path, file: FileDigest) -> Any:
+    """One file of a commit with its known digest: the Hub's library would hash it again."""
+    from huggingface_hub import CommitOperationAdd
+    from huggingface_hub.lfs import UploadInfo
+
+    addition = CommitOperationAdd(file.path, str(folder / file.path))
+    addition.upload_info = UploadInfo(
+        size=file.bytes, sample=addition.upload_info.sample, sha256=bytes.fromhex(file.sha256)
+    )
+    return addition
+
+
+def dataset_header(name: str, licence: str, licence_name: str | None, tags: tuple[str, ...]) -> str:
+    """The YAML of a dataset card's header, built and read back by the Hub's own classes."""
+    from huggingface_hub import DatasetCard, DatasetCardData
+
+    more: dict[str, Any] = {"license_name": licence_name} if licence_name else {}
+    data = DatasetCardData(license=licence, pretty_name=name, tags=list(tags), **more)
+    text = str(data.to_yaml())
+    read: Any = DatasetCard(f"---\n{text}\n---\n").data
+    if read.pretty_name != name:
+        raise UsageError("REG-280", "the Hub does not read back the header of this card")
     return text + "\n"
 
 

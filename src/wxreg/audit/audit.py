@@ -10,6 +10,7 @@ from typing import Final, Literal
 from wxreg.audit.check_bytes import bytes_findings
 from wxreg.audit.check_lineage import lineage_findings
 from wxreg.audit.check_log import log_findings
+from wxreg.audit.check_pipeline import pipeline_findings
 from wxreg.audit.check_plans import plan_findings
 from wxreg.audit.check_terms import terms_findings
 from wxreg.audit.check_versions import version_findings
@@ -27,6 +28,7 @@ CHECKS: Final[dict[str, Check]] = {
     "plans": plan_findings,
     "lineage": lineage_findings,
     "versions": version_findings,
+    "pipeline": pipeline_findings,
     "orphans": orphan_findings,
     "terms": terms_findings,
 }

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from wxreg.artifacts.layout import Layout
+from wxreg.audit.chain import stored_plan
 from wxreg.audit.inventory import Inventory
 from wxreg.audit.plans import KINDS, plan_fault, text_fault
+from wxreg.errors import RegError
 from wxreg.findings import Finding
+from wxreg.ids import DataRef
+from wxreg.ledger.records import RunRecord
+from wxreg.resolve.difference import differences
+from wxreg.resolve.request import Request
+from wxreg.resolve.resolver import Draft, resolve
 
 _REMEDY = "find out who edited it: the plan that was run cannot be told from this text"
 
@@ -16,6 +24,7 @@ def plan_findings(inventory: Inventory) -> Iterator[Finding]:
     """Full only: recompute the digest of each stored plan, in the ledger and beside the run."""
     if not inventory.full:
         return
+    yield from _resolved_today(inventory)
     layout = Layout(inventory.root)
     for run in inventory.runs:
         fault = plan_fault(inventory.ledger, run)
@@ -27,3 +36,41 @@ def plan_findings(inventory: Inventory) -> Iterator[Finding]:
         fault = text_fault(run.kind, beside.read_text(encoding="utf-8"), run.plan)
         if fault:
             yield Finding("error", "REG-571", layout.relative(beside), fault, _REMEDY)
+
+
+def _resolved_today(inventory: Inventory) -> Iterator[Finding]:
+    """Whether the newest training of each model is what its files would give today.
+
+    It need not be: the stored plan is what was run, and it still has its digest.
+    """
+    seen: set[tuple[object, ...]] = set()
+    for run in inventory.runs:
+        about = tuple(run.details.get(name) for name in ("model", "scale", "data"))
+        if run.kind != "train" or run.state != "finished" or None in about or about in seen:
+            continue
+        seen.add(about)
+        found = _other_plan(inventory, run)
+        if found:
+            what = f"today's files resolve to another plan than it had: {found}"
+            remedy = "nothing is wrong with the run: it stands for its stored plan"
+            yield Finding("info", "REG-373", run.id, what, remedy)
+
+
+def _other_plan(inventory: Inventory, run: RunRecord) -> str | None:
+    stored = stored_plan(inventory.ledger, run)
+    request = Request(
+        model=str(run.details["model"]),
+        data=DataRef.parse(str(run.details["data"])),
+        scale=str(run.details["scale"]),
+        seed=int(stored.get("seed", 0)),
+    )
+    try:
+        found = resolve(inventory.library, request)
+    except RegError as error:
+        return error.message
+    if isinstance(found, Draft):
+        return "they give a draft"
+    if found.plan.digest() == run.plan:
+        return None
+    then = KINDS["train"].model_validate_json(json.dumps(stored))
+    return str(differences(then.body(), found.plan.body())[0])

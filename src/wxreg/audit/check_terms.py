@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from wxreg.audit.chain import stored_plan
 from wxreg.audit.inventory import Inventory
 from wxreg.audit.kept import published
+from wxreg.audit.licences import licence_conflicts
 from wxreg.errors import RegError
 from wxreg.findings import Finding
-from wxreg.ids import DataRef
 from wxreg.ledger import lineage
 from wxreg.ledger.records import RunRecord
-from wxreg.specs.dataset import Licence
 
 
 def terms_findings(inventory: Inventory) -> Iterator[Finding]:
@@ -35,30 +34,26 @@ def _provisional(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _licences(inventory: Inventory) -> Iterator[Finding]:
-    """A model whose licence allows commercial use, trained on data whose licence does not."""
+    """A model whose licence allows commercial use, made from what does not."""
     seen: set[tuple[str, str]] = set()
     for run in inventory.runs:
-        pair = (str(run.details.get("model")), str(run.details.get("data")))
-        if run.kind == "train" and pair not in seen:
-            seen.add(pair)
-            yield from _conflict(inventory, run)
+        if run.kind == "train" and run.details.get("model"):
+            for found in _conflict(inventory, run):
+                if (found.where, found.what) not in seen:
+                    seen.add((found.where, found.what))
+                    yield found
 
 
 def _conflict(inventory: Inventory, run: RunRecord) -> Iterator[Finding]:
-    model, data = str(run.details.get("model")), str(run.details.get("data"))
+    model = str(run.details["model"])
     try:
-        allowed = inventory.library.model(model).licence
-        ancestor = _licence_of(inventory, DataRef.parse(data))
+        offered = inventory.library.model(model).licence
+        conflicts = licence_conflicts(inventory.library, inventory.ledger, run)
     except RegError as error:
-        what = f"the licences of {model} and {data} cannot be compared: {error.message}"
-        yield Finding("info", "REG-370", run.id, what, "restore both entries from git")
+        what = f"the licences of {model} and its data cannot be compared: {error.message}"
+        yield Finding("info", "REG-370", run.id, what, "restore the entries from git")
         return
-    if allowed.commercial and not ancestor.commercial:
-        what = f"{model} is offered under {allowed.id}; {data} is {ancestor.id}, non-commercial"
+    for conflict in conflicts:
         remedy = f"give registry/models/{model}.yaml a non-commercial licence"
-        yield Finding("error", "REG-471", model, what, remedy)
-
-
-def _licence_of(inventory: Inventory, ref: DataRef) -> Licence:
-    own = inventory.library.version(ref).licence if ref.version else None
-    return own or inventory.library.description(ref.dataset).licence
+        yield Finding("error", "REG-471", model, f"it is offered under {offered.id}; {conflict}",
+                      remedy)  # fmt: skip

@@ -11,18 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wxreg.artifacts.checkpoint_file import read_checkpoint
-from wxreg.artifacts.digests import file_digest, merkle_root
+from wxreg.artifacts.digests import file_digest
 from wxreg.artifacts.layout import RECORD_SUFFIX, Layout
-from wxreg.artifacts.sealing import Seal, check_seal, read_seal, storage_errors
-from wxreg.audit.payload import read_payload
+from wxreg.artifacts.sealing import Seal, read_seal, storage_errors
 from wxreg.audit.plans import KINDS, text_fault
-from wxreg.audit.reindex import forecast_index
+from wxreg.audit.restoring import restore_artifact, restore_run
+from wxreg.audit.sealed import check_sealed
 from wxreg.audit.unpacking import Manifest, unpack
 from wxreg.canonical import short
 from wxreg.errors import Conflict, IntegrityError, RegError
 from wxreg.ledger import queries
-from wxreg.ledger.records import ArtifactRecord, RunRecord
+from wxreg.ledger.records import RunRecord
 from wxreg.ledger.store import Ledger
 
 
@@ -51,7 +50,7 @@ def import_bundle(root: Path, ledger: Ledger, path: Path) -> Imported:
         left = _move(root, aside, manifest)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    runs = tuple(body["run"]["id"] for body in bodies if _take_run(ledger, body))
+    runs = tuple(body["run"]["id"] for body in bodies if restore_run(root, ledger, body))
     return Imported(runs, tuple(_take_artifacts(root, ledger, manifest)), left)
 
 
@@ -63,7 +62,7 @@ def _verified(
         bodies = tuple(_run_body(aside, run) for run in manifest.runs)
         seals = {place: read_seal(place) for place in _sealed(aside, manifest)}
         for place, record in seals.items():
-            _check_artifact(place, record)
+            check_sealed(place, record)
         _check_chain(ledger, manifest, bodies, tuple(seals.values()))
     except (RegError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, Conflict):
@@ -92,19 +91,6 @@ def _sealed(folder: Path, manifest: Manifest) -> Iterator[Path]:
     for name in manifest.files:
         if name.endswith(RECORD_SUFFIX):
             yield folder / name.removesuffix(RECORD_SUFFIX)
-
-
-def _check_artifact(place: Path, record: Seal) -> None:
-    if record.kind != "forecast":
-        check_seal(place)
-        if record.kind == "checkpoint":
-            read_checkpoint(place)
-        return
-    payload = read_payload(place)
-    root = merkle_root(one.digest for one in payload.prints if one.digest)
-    index = forecast_index(place)
-    if root != record.sha256 or index is None or index.root != root:
-        raise ValueError(f"the fields of {place.name} are not those that were sealed")
 
 
 def _check_chain(
@@ -160,29 +146,7 @@ def _move(root: Path, aside: Path, manifest: Manifest) -> tuple[str, ...]:
     return tuple(left)
 
 
-def _take_run(ledger: Ledger, body: dict[str, Any]) -> bool:
-    if queries.runs(ledger, id=body["run"]["id"]):
-        return False
-    run = RunRecord.from_json(body["run"])
-    ledger.restore(run, body["inputs"], body["documents"].values())
-    return True
-
-
 def _take_artifacts(root: Path, ledger: Ledger, manifest: Manifest) -> Iterator[str]:
     for place in _sealed(root, manifest):
-        record, relative = read_seal(place), place.relative_to(root).as_posix()
-        if any(one.path == relative for one in queries.artifacts_of(ledger, record.sha256)):
-            continue
-        artifact = ArtifactRecord(
-            sha256=record.sha256,
-            kind=record.kind,
-            path=relative,
-            bytes=record.bytes,
-            created=record.created,
-            run=record.run,
-            mtime_ns=place.stat().st_mtime_ns,
-            details=record.details,
-        )
-        index = forecast_index(place) if record.kind == "forecast" else None
-        ledger.register(artifact, index, record.sources)
-        yield relative
+        if restore_artifact(root, ledger, place, read_seal(place)):
+            yield Layout(root).relative(place)

@@ -63,9 +63,10 @@ class Labels:
     def place(self, found: FieldPrint) -> Place:
         """What a field is of."""
         index = dict(found.index)
-        at = [self._value(name, index) for name in _AXES]
+        init, lead, member, level = (self._value(name, index) for name in _AXES)
         beside = {_SEGMENT: index["init_time"]} if "init_time" in index else {}
-        return Place(found.variable, *at, self._value(_SEGMENT, beside))
+        segment = self._value(_SEGMENT, beside)
+        return Place(found.variable, init, lead, member, level, segment)
 
     def _value(self, axis: str, index: Mapping[str, int]) -> Any:
         values = self.axes.get(axis, ())

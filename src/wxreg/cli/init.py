@@ -76,8 +76,11 @@ def command(
 
 def _write_lexicon(target: Path) -> None:
     target.write_text(
-        "spec: 1\nvariables:\n"
-        "  - {id: t2m, long_name: Temperature at 2 m, units: K, range: [150.0, 350.0]}\n",
+        "spec: 1\n"
+        "# Every variable by its one name, such as\n"
+        "#   - {id: t2m, long_name: Temperature at 2 m, units: K, range: [150.0, 350.0]}\n"
+        "# `reg pull ORG/NAME@v1` brings those of a published model.\n"
+        "variables: []\n",
         encoding="utf-8",
     )
 

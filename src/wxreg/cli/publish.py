@@ -11,7 +11,7 @@ import typer
 
 from wxreg.cli.options import ModelName
 from wxreg.cli.session import Session
-from wxreg.errors import UsageError
+from wxreg.errors import Conflict, UsageError
 
 
 def command(
@@ -19,7 +19,9 @@ def command(
     model: ModelName,
     to: Annotated[str, typer.Option(help="The repository: ORG/NAME.")],
     revision: Annotated[str, typer.Option(help="The branch to release on.")] = "main",
-    run: Annotated[str | None, typer.Option(help="A training run; else the newest.")] = None,
+    run: Annotated[
+        str | None, typer.Option(help="A training run; else the only one, or the last published.")
+    ] = None,
     key: Annotated[
         Path | None, typer.Option(help="A private key (PEM) that signs the lineage.")
     ] = None,
@@ -59,17 +61,23 @@ def _publish(
 ) -> dict[str, Any]:
     from wxreg.artifacts.hub import Repository
     from wxreg.cli.ledgers import opened
+    from wxreg.publish.choosing import choose_training
     from wxreg.publish.evidence import gather
     from wxreg.publish.publishing import publish
     from wxreg.publish.release import build_release
 
     with opened(session) as ledger:
-        evidence = gather(session.library, ledger, model, run)
+        choice = choose_training(ledger, model, run)
+        if choice.ground == "newest":
+            which = ", ".join([choice.run.id, *choice.others])
+            what = f"{model} has several finished trainings and none was published yet: {which}"
+            raise Conflict("REG-684", what, hint="say which: --run RUN")
+        evidence = gather(session.library, ledger, model, choice.run.id)
         if out is not None:
-            release = build_release(session.library, ledger, evidence, out, key)
+            release = build_release(session.library, ledger, evidence, out, key, to)
             files = [{"path": file.path, "sha256": file.sha256} for file in release.files]
             return {"repo": to, "revision": revision, "commit": None, "tag": None, "files": files}
         with tempfile.TemporaryDirectory(prefix="reg-release-") as place:
             folder = Path(place) / "release"
-            release = build_release(session.library, ledger, evidence, folder, key)
+            release = build_release(session.library, ledger, evidence, folder, key, to)
             return publish(ledger, evidence, release, Repository(to, revision)).as_json()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wxreg.artifacts.checkpoint_file import Checkpoint, read_checkpoint, weights_digest
+from wxreg.artifacts.checkpoint_file import Checkpoint, read_checkpoint
 from wxreg.artifacts.digests import file_digest, tree_digest
 from wxreg.artifacts.layout import Layout
 from wxreg.canonical import short
@@ -23,6 +23,7 @@ from wxreg.ledger.lineage import descendants
 from wxreg.ledger.records import Head, RunRecord
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
+from wxreg.publish.choosing import choose_training
 from wxreg.specs.plan import TrainPlan
 
 
@@ -45,7 +46,6 @@ class Evidence:
     inputs: Mapping[str, str]
     checkpoint: Path
     sha256: str
-    weights: str
     numbers: int
     """How many numbers the weights are."""
     metadata: Mapping[str, Any]
@@ -59,8 +59,8 @@ class Evidence:
 
 
 def gather(library: Library, ledger: Ledger, model: str, run_id: str | None = None) -> Evidence:
-    """The evidence of one training of ``model``: the one named, else the newest finished one."""
-    run = _training(ledger, model, run_id)
+    """The evidence of one training of ``model``; ``choose_training`` says which is meant."""
+    run = choose_training(ledger, model, run_id).run
     sha256 = str(run.outcome["checkpoint"])
     path = Layout(library.root).checkpoint(run.id, checkpoint_name(run))
     file = _checked(path, sha256)
@@ -71,7 +71,6 @@ def gather(library: Library, ledger: Ledger, model: str, run_id: str | None = No
         inputs=body["inputs"],
         checkpoint=path,
         sha256=sha256,
-        weights=weights_digest(file.tensors),
         numbers=sum(math.prod(tensor.shape) for tensor in file.tensors.values()),
         metadata=file.metadata,
         evaluations=_evaluations(library, ledger, sha256),
@@ -83,23 +82,6 @@ def checkpoint_name(run: RunRecord) -> str:
     """The name of a run's checkpoint: ``best`` where best and last are the same weights."""
     names = run.outcome["checkpoints"]
     return min(str(name) for name in names if names[name] == run.outcome["checkpoint"])
-
-
-def _training(ledger: Ledger, model: str, run_id: str | None) -> RunRecord:
-    finished = [
-        run
-        for run in queries.runs(ledger, kind="train", state="finished")
-        if run.details.get("model") == model and run.outcome.get("checkpoint")
-    ]
-    if run_id is not None:
-        queries.run(ledger, run_id)
-        finished = [run for run in finished if run.id == run_id]
-    if not finished:
-        what = f"{run_id} is no finished training of {model}" if run_id else (
-            f"{model} has no finished training, and a card says only what a run has shown"
-        )  # fmt: skip
-        raise NotFound("REG-360", what, hint=f"`reg train {model}` makes one")
-    return finished[0]
 
 
 def _checked(path: Path, sha256: str) -> Checkpoint:

@@ -15,7 +15,7 @@ def lineage(evidence: Evidence) -> dict[str, Any]:
         "format": 1,
         "model": evidence.model,
         "scale": plan.about.scale,
-        "checkpoint": {"sha256": evidence.sha256, "weights": evidence.weights},
+        "checkpoint": {"sha256": evidence.sha256},
         "training_run": {"id": run.id, "began": run.began, "ended": run.ended},
         "plan": plan.digest(),
         "data": {

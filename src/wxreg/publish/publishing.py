@@ -67,7 +67,7 @@ def _committed(
             if not damaged:
                 return parent, files
     message = f"Release {_content(release)['model']} ({_identity(release)[:12]})"
-    commit = repository.commit(release.folder, release.paths, parent, message)
+    commit = repository.commit(release.folder, release.files, parent, message)
     with tempfile.TemporaryDirectory(prefix="reg-publish-") as place:
         files, damaged = _read_back(repository, commit, Path(place), release, same=False)
     if damaged:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from wxreg.artifacts.checkpoint_file import read_checkpoint
 from wxreg.artifacts.digests import tree_digest
 from wxreg.artifacts.hub import Repository
-from wxreg.artifacts.layout import Layout
-from wxreg.artifacts.sealing import Seal, seal, writing_file
+from wxreg.artifacts.layout import Layout, record_beside
+from wxreg.artifacts.sealing import Seal, check_seal, seal, writing_file
+from wxreg.audit.restoring import restore_artifact, restore_run
 from wxreg.audit.signing import verify_signature
 from wxreg.errors import Conflict, IntegrityError, NotFound
 from wxreg.ids import inside
-from wxreg.ledger import queries
-from wxreg.ledger.records import ArtifactRecord, RunRecord
+from wxreg.ledger.records import RunRecord
 from wxreg.ledger.store import Ledger
+from wxreg.library.reading import read_values
 from wxreg.publish.evidence import checkpoint_name
 from wxreg.publish.release import ENTRIES, LINEAGE, RUN, SIGNATURE, WEIGHTS
 from wxreg.specs.plan import TrainPlan
+from wxreg.specs.variables import Lexicon, Variable
 
 _PROGRAMS: Final = frozenset(
     {".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".npy", ".npz", ".py", ".so"}
@@ -61,8 +64,9 @@ def pull_model(
         record, run = _checked_run(folder, body)
         entries = _new_entries(root, folder / ENTRIES)
         _enter(root, folder, entries)
-        target = _take_weights(root, folder, record)
-        _register(root, ledger, run, target, body, {"repo": repository.id, "commit": commit})
+        restore_run(root, ledger, run)
+        origin = {"repo": repository.id, "commit": commit}
+        target = _take_weights(root, ledger, folder, record, origin)
     sha256 = str(body["checkpoint"]["sha256"])
     return Pulled(repository.id, commit, record.id, target, sha256, tuple(sorted(entries)))
 
@@ -131,18 +135,43 @@ def _new_entries(root: Path, folder: Path) -> list[str]:
             what = f"{file.path} is no file of a catalog or registry"
             raise IntegrityError("REG-581", what, where=ENTRIES)
         here = inside(root, root / file.path)
-        if not here.exists():
+        standing = _standing(here, folder / file.path)
+        if standing == "missing":
             missing.append(file.path)
-        elif here.read_bytes() != (folder / file.path).read_bytes():
+        elif standing == "differs":
             differing.append(file.path)
     if differing:
         raise Conflict(
             "REG-683",
             f"other files are here already: {', '.join(differing)}",
             where=str(root),
-            hint="pull into a workspace of its own: `reg init --bare FOLDER`, without its lexicon",
+            hint="pull into a workspace of its own: `reg init --bare FOLDER`",
         )
     return missing
+
+
+def _standing(here: Path, there: Path) -> Literal["missing", "same", "differs"]:
+    """How a published file stands to that of this workspace.
+
+    A lexicon that says nothing else of any variable counts as missing where it is the smaller
+    one, and as the same where it is the larger one.
+    """
+    if not here.exists():
+        return "missing"
+    if here.read_bytes() == there.read_bytes():
+        return "same"
+    if there.name != "lexicon.yaml":
+        return "differs"
+    mine, theirs = _variables(here), _variables(there)
+    if any(mine[name] != theirs[name] for name in mine.keys() & theirs.keys()):
+        return "differs"
+    return "missing" if mine.keys() <= theirs.keys() else (
+        "same" if theirs.keys() <= mine.keys() else "differs"
+    )  # fmt: skip
+
+
+def _variables(lexicon: Path) -> dict[str, Variable]:
+    return Lexicon.from_json(json.dumps(read_values(lexicon, None))).by_id()
 
 
 def _enter(root: Path, folder: Path, entries: list[str]) -> None:
@@ -151,40 +180,20 @@ def _enter(root: Path, folder: Path, entries: list[str]) -> None:
             aside.write_bytes((folder / ENTRIES / path).read_bytes())
 
 
-def _take_weights(root: Path, folder: Path, record: RunRecord) -> Path:
+def _take_weights(
+    root: Path, ledger: Ledger, folder: Path, record: RunRecord, origin: Mapping[str, str]
+) -> Path:
+    """Put the weights in place, sealed as from ``origin``, and enter them in the ledger."""
     target = Layout(root).checkpoint(record.id, checkpoint_name(record))
-    with writing_file(target) as aside:
-        aside.write_bytes((folder / WEIGHTS).read_bytes())
+    if not (target.is_file() and record_beside(target).is_file()):
+        with writing_file(target) as aside:
+            shutil.copyfile(folder / WEIGHTS, aside)
+        now, head = datetime.now(UTC).isoformat(timespec="seconds"), ledger.head()
+        sha256, size = str(record.outcome["checkpoint"]), target.stat().st_size
+        place = (head.sequence, head.hash)
+        seal(target, Seal("checkpoint", sha256, size, now, record.id, place, {}, origin))
+    restore_artifact(root, ledger, target, check_seal(target))
     return target
-
-
-def _register(
-    root: Path,
-    ledger: Ledger,
-    run: Mapping[str, Any],
-    target: Path,
-    body: Mapping[str, Any],
-    origin: Mapping[str, str],
-) -> None:
-    """Restore the training run and enter its checkpoint, each once."""
-    record = RunRecord.from_json(run["run"])
-    layout, sha256 = Layout(root), str(body["checkpoint"]["sha256"])
-    if not queries.runs(ledger, id=record.id):
-        ledger.restore(record, run["inputs"], run["documents"].values())
-        with writing_file(layout.run_json(record.id)) as aside:
-            aside.write_text(json.dumps(run, indent=1, sort_keys=True), encoding="utf-8")
-        with writing_file(layout.plan_json(record.id)) as aside:
-            aside.write_text(run["documents"]["plan"], encoding="utf-8")
-    path, stat = layout.relative(target), target.stat()
-    if any(known.path == path for known in queries.artifacts_of(ledger, sha256)):
-        return
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    artifact = ArtifactRecord(
-        sha256, "checkpoint", path, stat.st_size, now, record.id, stat.st_mtime_ns, None, origin
-    )
-    head = ledger.register(artifact)
-    place = (head.sequence, head.hash)
-    seal(target, Seal("checkpoint", sha256, stat.st_size, now, record.id, place, {}, origin))
 
 
 def _tampered(repository: Repository, what: str) -> IntegrityError:

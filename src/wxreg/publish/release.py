@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from wxreg.artifacts.digests import FileDigest, tree_digest
+from wxreg.artifacts.digests import FileDigest, file_digest, tree_files
 from wxreg.artifacts.sealing import writing_folder
+from wxreg.audit.licences import licence_conflicts
 from wxreg.audit.signing import sign
+from wxreg.errors import Incompatible
 from wxreg.ids import DataRef
 from wxreg.ledger import queries
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
-from wxreg.publish.card import render_card
+from wxreg.publish.card import network_of, render_card
 from wxreg.publish.evidence import Evidence
+from wxreg.publish.figures import card_figures
 from wxreg.publish.lineage import lineage
+from wxreg.publish.loading import REPOSITORY
 
 WEIGHTS: Final = "model.safetensors"
 LINEAGE: Final = "lineage.json"
@@ -42,24 +46,62 @@ class Release:
 
 
 def build_release(
-    library: Library, ledger: Ledger, evidence: Evidence, folder: Path, key: Path | None = None
+    library: Library,
+    ledger: Ledger,
+    evidence: Evidence,
+    folder: Path,
+    key: Path | None = None,
+    repository: str = REPOSITORY,
 ) -> Release:
-    """Write the whole tree to ``folder``, which must be new; with ``key``, sign its lineage."""
+    """Write the whole tree to ``folder``, which must be new; with ``key``, sign its lineage.
+
+    Refused where what the checkpoint was made from forbids what its licence offers.  Each byte
+    is hashed once: the weights were when the evidence was gathered.
+    """
+    _refuse_conflicts(library, ledger, evidence)
+    figures = card_figures(library, evidence)
+    network = network_of(evidence)
     with writing_folder(folder) as aside:
-        shutil.copyfile(evidence.checkpoint, aside / WEIGHTS)
-        _write(aside / "README.md", render_card(library, ledger, evidence))
-        _write_json(aside / "config.json", _config(evidence))
+        _write(aside / "README.md", render_card(library, ledger, evidence, figures, repository))
+        for figure in figures:
+            (aside / figure.path).parent.mkdir(exist_ok=True)
+            (aside / figure.path).write_bytes(figure.png)
+        _write_json(aside / "config.json", _config(evidence, network))
         _write_json(aside / "statistics.json", evidence.metadata.get("blueprint", {}).get(
             "statistics", {}))  # fmt: skip
         _write_json(aside / "scores.json", {"evaluations": [e.body for e in evidence.evaluations]})
         _write_json(aside / RUN, queries.run_json(ledger, evidence.run.id))
         _copy_entries(library, evidence, aside / ENTRIES)
-        content = tree_digest(aside)
-        body = {**lineage(evidence), "files": {f.path: f.sha256 for f in content.files}}
+        size = shutil.copyfile(evidence.checkpoint, aside / WEIGHTS).stat().st_size
+        weights = FileDigest(WEIGHTS, size, evidence.sha256)
+        files = [weights, *_digests(aside, known={WEIGHTS})]
+        body = {**lineage(evidence), "files": {f.path: f.sha256 for f in files}}
         _write_json(aside / LINEAGE, body)
         if key is not None:
             sign(aside / LINEAGE, key)
-    return Release(folder, tree_digest(folder).files)
+        files += _digests(aside, known={file.path for file in files})
+    return Release(folder, tuple(sorted(files)))
+
+
+def _digests(folder: Path, known: set[str]) -> list[FileDigest]:
+    """The digests of the files that are not known yet."""
+    return [
+        FileDigest(name, (folder / name).stat().st_size, file_digest(folder / name))
+        for name in tree_files(folder)
+        if name not in known
+    ]
+
+
+def _refuse_conflicts(library: Library, ledger: Ledger, evidence: Evidence) -> None:
+    conflicts = licence_conflicts(library, ledger, evidence.run)
+    if conflicts:
+        offered = library.model(evidence.model).licence.id
+        raise Incompatible(
+            "REG-471",
+            f"{evidence.model} is offered under {offered}; {'; '.join(conflicts)}",
+            where=f"registry/models/{evidence.model}.yaml",
+            hint="give the model a non-commercial licence, or train it on other data",
+        )
 
 
 def content_of(lineage_body: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,9 +109,10 @@ def content_of(lineage_body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in lineage_body.items() if name != "ledger_head"}
 
 
-def _config(evidence: Evidence) -> dict[str, Any]:
+def _config(evidence: Evidence, network: Mapping[str, Any] | None) -> dict[str, Any]:
     blueprint = dict(evidence.metadata.get("blueprint", {}))
     return {
+        **({"network": network} if network else {}),
         "model": evidence.model,
         "architecture": evidence.plan.architecture.name,
         "settings": dict(evidence.plan.architecture.settings),
@@ -82,9 +125,11 @@ def _entry_paths(library: Library, evidence: Evidence) -> set[Path]:
     """The files that resolving this model against its data reads."""
     root, plan = library.root, evidence.plan
     found = {layer.path for layer in library.model_layers(evidence.model, plan.about.scale)}
-    found |= {root / "catalog" / "lexicon.yaml", root / "cards" / f"{evidence.model}.yaml"}
+    found |= {root / "catalog" / "lexicon.yaml", *library.card_files(evidence.model)}
     model = library.model(evidence.model, plan.about.scale)
     found.add(library.path("protocol", model.evaluation.protocol))
+    for baseline in set(model.evaluation.baselines) & set(library.ids("model")):
+        found |= {layer.path for layer in library.model_layers(baseline, None)}
     for store in (plan.inputs, plan.targets):
         ref = DataRef.parse(store.dataset)
         catalog = root / "catalog"
@@ -96,6 +141,14 @@ def _entry_paths(library: Library, evidence: Evidence) -> set[Path]:
         version, _, statistics = name.partition("/")
         found.add(library.statistics_path(DataRef.parse(version), statistics))
     return {path for path in found if path.is_file()}
+
+
+def _card_paths(library: Library, model: str | None) -> Iterator[Path]:
+    """A person's words about the model, and those that they continue."""
+    while model is not None:
+        path = library.root / "cards" / f"{model}.yaml"
+        yield path
+        model = library.values(path).get("base")
 
 
 def _copy_entries(library: Library, evidence: Evidence, target: Path) -> None:
