@@ -42,6 +42,7 @@ class Job:
     resume_seconds: float = 0.0
     moment: Moment | None = None
     model: str = "tiny-v1"
+    devices: int = 1
 
 
 def start(job: Job) -> Any:
@@ -76,6 +77,7 @@ def _train(job: Job) -> None:
         accelerator="cpu",
         workers=job.workers,
         resume=job.resume,
+        devices=job.devices,
         resume_seconds=job.resume_seconds,
     )
     with world.ledger() as ledger:

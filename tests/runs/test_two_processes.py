@@ -6,16 +6,28 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from child_training import Job, Moment, run
 from tiny_world import World, environment
 
 from wxreg.artifacts.checkpoint_file import read_checkpoint
+from wxreg.artifacts.digests import file_digest
 from wxreg.ledger import queries
 
-WORDS = ("train", "tiny-v1", "--threads", "1", "--device", "cpu", "--set", "training.steps=6")
+Copies = Callable[[str], World]
+STEPS = "training.steps=6"
+
+
+def _last(world: World) -> Path:
+    """The last weights of the one finished run."""
+    with world.ledger() as ledger:
+        (finished,) = (one for one in queries.runs(ledger) if one.state == "finished")
+    return world.root / "runs" / finished.id / "checkpoints" / "last.safetensors"
 
 
 def _largest_difference(one: Path, two: Path) -> float:
@@ -26,38 +38,87 @@ def _largest_difference(one: Path, two: Path) -> float:
     )
 
 
-def test_two_processes_train_the_declared_global_batch(copies: Callable[[str], World]) -> None:
-    alone, pair = copies("alone"), copies("pair")
-    status, one = alone.reg(*WORDS)
-    assert status == 0, one
-    status, two = pair.reg(*WORDS, "--devices", "2", timeout=120)
-    assert status == 0, two
-    assert two["plan"] == one["plan"]
-    paths = [Path(found["checkpoint"]["path"]) for found in (one, two)]
-    assert _largest_difference(*paths) < 1e-4, "the pair saw another batch"
+@pytest.mark.parametrize(
+    "sets",
+    [
+        ("training.optimiser.name=sgd", "training.accumulate=2"),
+        pytest.param(("training.optimiser.name=sgd", "training.tile=8"), marks=pytest.mark.slow),
+        pytest.param(
+            ("training.optimiser.name=sgd", "training.augment=[flip-x, flip-y]"),
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["accumulated", "tiles", "mirrored"],
+)
+def test_two_processes_train_the_declared_global_batch(copies: Copies, sets: tuple[str]) -> None:
+    """Plain gradient descent tells batches apart: another batch would differ by 1e-3."""
+    alone, pair, other = copies("alone"), copies("pair"), copies("other")
+    rate = "training.optimiser.rate=0.1"
+    job = Job(alone.root, (STEPS, rate, *sets))
+    assert run(job) == 0
+    assert run(replace(job, root=pair.root, devices=2)) == 0
+    assert _largest_difference(_last(alone), _last(pair)) < 2e-6
+    assert run(replace(job, root=other.root, sets=(*job.sets, "training.batch=2"))) == 0
+    assert _largest_difference(_last(alone), _last(other)) > 1e-3, "this test could not fail"
     with pair.ledger() as ledger:
-        (run,) = queries.runs(ledger)
-    assert run.state == "finished"
-    assert run.details["conditions"]["world"] == 2
-    lines = (paths[1].parents[1] / "metrics.jsonl").read_text().splitlines()
+        (record,) = queries.runs(ledger)
+    assert record.details["conditions"]["world"] == 2
+    lines = (_last(pair).parents[1] / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [6]
 
 
 @pytest.mark.slow
-def test_a_launcher_starts_one_training(copies: Callable[[str], World]) -> None:
+@pytest.mark.parametrize("place", ["boundary", "middle"])
+def test_a_killed_pair_resumes_to_the_same_bits(copies: Copies, place: str) -> None:
+    whole, broken = copies("whole"), copies("broken")
+    job = Job(whole.root, ("training.steps=10", "training.accumulate=2"), devices=2)
+    assert run(job) == 0
+    killed = replace(job, root=broken.root, moment=Moment(place, 5))
+    assert run(killed) != 0
+    assert run(replace(killed, moment=None, resume=True)) == 0
+    assert file_digest(_last(broken)) == file_digest(_last(whole))
+    assert json.loads(_metrics(broken)[-1])["step"] == 10
+
+
+def _metrics(world: World) -> list[str]:
+    return (_last(world).parents[1] / "metrics.jsonl").read_text().splitlines()
+
+
+@pytest.mark.slow
+def test_a_launcher_starts_one_training(copies: Copies) -> None:
+    """Both processes start from the same given weights, on tiles that are mirrored."""
     alone, pair = copies("alone"), copies("launched")
-    status, one = alone.reg(*WORDS, "--devices", "2", timeout=120)
+    donor = _given(alone, pair)
+    sets = (
+        "training.steps=6",
+        "training.tile=8",
+        "training.augment=[flip-x]",
+        f"training.initial={json.dumps(donor)}",
+    )
+    words = ("train", "tiny-v1", "--threads", "1", "--device", "cpu", "--devices", "2")
+    words += tuple(word for one in sets for word in ("--set", one))
+    status, one = alone.reg(*words, timeout=180)
     assert status == 0, one
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
-        [*launcher, *pair.command(*WORDS, "--devices", "2")],
+        [*launcher, *pair.command(*words)],
         capture_output=True,
         text=True,
         env=environment(),
-        timeout=180,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     two = json.loads(done.stdout)
     assert two["checkpoint"]["sha256"] == one["checkpoint"]["sha256"]
     with pair.ledger() as ledger:
-        assert [run.state for run in queries.runs(ledger)] == ["finished"]
+        assert [each.state for each in queries.runs(ledger)] == ["finished"]
+
+
+def _given(*worlds: World) -> dict[str, Any]:
+    """The same weights in each world, and how an entry names them."""
+    first = worlds[0]
+    assert run(Job(first.root, ("training.steps=1",))) == 0
+    donor = _last(first)
+    for world in worlds:
+        (world.root / "given.safetensors").write_bytes(donor.read_bytes())
+    return {"path": "given.safetensors", "sha256": file_digest(donor)}
