@@ -223,3 +223,18 @@ def test_displacement_finds_a_shift():
     state = Displacement(2, 2).update(moved, storm)
     assert finish("displacement", state) == pytest.approx(2 * np.hypot(3, 5), abs=0.8)
     assert Displacement(2, 2).update(storm * 0, storm)["undefined"] == 1
+
+
+@pytest.mark.parametrize("edge", ["valid", "padded"])
+def test_fss_counts_never_overflow(monkeypatch, edge):
+    """Widths at which counts, or sums of their squares, would leave 16 or 32 bits."""
+    full, most = np.ones((300, 310), np.float32), np.ones((300, 310), np.float32)
+    most[::7, ::5] = 0
+    for scales in ((2, 64, 90, 91, 255), (64, 256, 299, 320)):
+        statistic = FractionsSkill((0.5,), scales, edge)
+        compiled = statistic.update(full, most)
+        with monkeypatch.context() as patched:
+            hide_numba(patched)
+            plain = statistic.update(full, most)
+        for name in plain.arrays:
+            np.testing.assert_array_equal(compiled[name], plain[name], err_msg=name)

@@ -37,13 +37,11 @@ class FractionsSkill:
     def update(self, forecast: Field, truth: Field) -> State:
         """The state of one pair of (y, x) fields."""
         present = np.isfinite(forecast) & np.isfinite(truth)
-        events = np.zeros((2, len(self.thresholds)), np.int64)
-        squares = np.zeros((3, len(self.thresholds), len(self.scales)), np.int64)
-        tables = self._tables(forecast, truth, present)
-        for t in range(len(self.thresholds)):
-            pair = tables[2 * t], tables[2 * t + 1]
-            events[:, t] = [table[-1, -1] for table in pair]
-            squares[:, t] = self._squares(*pair)
+        kind = np.result_type(forecast, truth)
+        pair = tuple(np.ascontiguousarray(field, kind) for field in (forecast, truth))
+        squares, events = _pass()(
+            pair, present, self.thresholds, self.scales, self.edge == "padded", self.threads
+        )
         names = ("difference", "forecast", "truth")
         arrays: dict[str, Any] = dict(zip(names, squares, strict=True))
         arrays |= {"forecast_events": events[0], "truth_events": events[1]}
@@ -51,32 +49,35 @@ class FractionsSkill:
         arrays["count"] = np.array(present.sum(), np.int64)
         return State(arrays)
 
-    def _tables(
-        self, forecast: Field, truth: Field, present: NDArray[np.bool_]
-    ) -> list[NDArray[np.int32]]:
-        """Corner sums of forecast and truth, in turn, for each threshold."""
-        jobs = [(field, t) for t in self.thresholds for field in (forecast, truth)]
-        if importlib.util.find_spec("numba") is None:
-            return [_corner_sums((field >= t) & present) for field, t in jobs]
-        from wxreg.scores.compiling import in_parts
-        from wxreg.scores.fss_kernel import corner_sums
 
-        def work(start: int, stop: int) -> list[NDArray[np.int32]]:
-            return [corner_sums(field, present, t) for field, t in jobs[start:stop]]
+def _pass() -> Any:
+    """The compiled pass; without numba the NumPy one, with the same integers."""
+    if importlib.util.find_spec("numba") is None:
+        return window_squares
+    from wxreg.scores import fss_kernel
 
-        return [table for part in in_parts(len(jobs), work, self.threads) for table in part]
+    return fss_kernel.window_squares
 
-    def _squares(self, a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.int64]:
-        if importlib.util.find_spec("numba") is not None:
-            from wxreg.scores.fss_kernel import window_squares
 
-            return window_squares(a, b, self.scales, self.edge == "padded", self.threads)
-        found = np.zeros((3, len(self.scales)), np.int64)
-        for s, width in enumerate(self.scales):
-            f = window_counts(a, width, self.edge).astype(np.int64)
-            o = window_counts(b, width, self.edge).astype(np.int64)
-            found[:, s] = ((f - o) ** 2).sum(), (f**2).sum(), (o**2).sum()
-        return found
+def window_squares(
+    pair: tuple[Field, Field],
+    present: NDArray[np.bool_],
+    thresholds: tuple[float, ...],
+    scales: tuple[int, ...],
+    padded: bool,
+    threads: int | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sums (3, thresholds, scales) of squares, and the events (2, thresholds), in NumPy."""
+    squares = np.zeros((3, len(thresholds), len(scales)), np.int64)
+    events = np.zeros((2, len(thresholds)), np.int64)
+    for t, threshold in enumerate(thresholds):
+        a, b = (_corner_sums((field >= threshold) & present) for field in pair)
+        events[:, t] = a[-1, -1], b[-1, -1]
+        for s, width in enumerate(scales):
+            edge: Edge = "padded" if padded else "valid"
+            f, o = (window_counts(table, width, edge).astype(np.int64) for table in (a, b))
+            squares[:, t, s] = ((f - o) ** 2).sum(), (f**2).sum(), (o**2).sum()
+    return squares, events
 
 
 def _corner_sums(events: NDArray[np.bool_]) -> NDArray[np.int32]:
