@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from wxreg.data.leakage import (
 from wxreg.data.readers.sevir_catalogue import PROJECTION, parse_catalogue
 from wxreg.data.windows import Axis, enumerate_windows, moment_seconds
 from wxreg.leadtime import Duration
+from wxreg.runs.data_checks import events_of
 from wxreg.specs.timeaxis import Period, Splits
 
 REAL = Path(__file__).parents[3] / "shared/real/sevir/CATALOG_vil_2019H1_excel-mangled.csv"
@@ -129,4 +131,21 @@ def test_real_sevir_leaks_by_random_split_and_hardly_by_date():
         buffer=Duration(86400),
     )
     findings, leaks = event_findings(found, near, "standard", "sevir")
-    assert findings == [] and leaks["test"].test > 0
+    assert [one.severity for one in findings] == ["info"] and leaks["test"].test > 0
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.exists(), reason="../shared/real is not here")
+def test_the_check_tells_the_shares_of_real_sevir_by_date_and_at_random(tmp_path):
+    (tmp_path / "CATALOG.csv").write_bytes(REAL.read_bytes())
+    careless = Splits(
+        train=(Period(start="2019-01-01", end="2019-05-20"),),
+        validation=(Period(start="2019-05-20T00:01", end="2019-06-10"),),
+        test=(Period(start="2019-06-10T00:01", end="2019-07-02"),),
+        buffer=Duration(60),
+    )
+    findings = events_of(tmp_path, careless, "standard", "sevir@real")
+    told = findings[-1].what
+    shares = [float(one) for one in re.findall(r"([0-9.]+)%", told)]
+    assert 30 < shares[-2] < 50 and 5 < shares[-1] < 10  # at random
+    assert max(shares[:-2]) < 5  # by date, even without a buffer

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 
+from wxreg.data.clock import moment_keys
+from wxreg.data.deriving import derive
 from wxreg.data.readers.sevir_catalogue import parse_catalogue
 from wxreg.data.readers.sevir_files import SevirArchive, count_flashes, decode_vil
 from wxreg.data.reading import ReadRequest, open_source
 from wxreg.errors import IntegrityError, NotFound
 from wxreg.leadtime import Duration
 from wxreg.specs.timeaxis import TimeAxis
-from wxreg.specs.variables import ArraySelector, Variable, VariableEntry
+from wxreg.specs.variables import ArraySelector, Derivation, Variable, VariableEntry
 
 REAL = Path(__file__).parents[3] / "shared/real/sevir/CATALOG_vil_2019H1_excel-mangled.csv"
+FIVE = Duration(300)
 DECODINGS = {
     "vil": ("kg m-2", "sevir-vil"),
     "ir069": ("degC", "sevir-infrared"),
@@ -138,14 +143,74 @@ def test_a_damaged_file_is_skipped_with_a_count_and_remembered(archive, tmp_path
     )
     (archive / "CATALOG.csv").write_text(moved)
     record = tmp_path / "cache" / "damaged.json"
-    asked = request(archive, "vil", "vis", options={"damage_record": str(record)})
+    asked = request(archive, "vil", "vis", damage_record=record)
     opened = open_source(asked)
     assert opened.attrs["left_out"]["in a damaged file"] == 1
     assert opened.attrs["left_out"]["damaged files"] == 1
     assert len(opened.attrs["events"]) == len(good.attrs["events"]) - 1
     assert other.name in record.read_text()
-    other.unlink()  # not tried again
-    assert open_source(asked).attrs["left_out"]["damaged files"] == 1
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(SevirArchive, "open", None)  # nothing is tried again
+        assert SevirArchive(str(archive), record=record).damaged([f"vis/2019/{other.name}"])
+    other.write_bytes(whole)  # mended: tried anew
+    assert open_source(asked).attrs["left_out"]["damaged files"] == 0
+
+
+def test_a_damaged_event_is_found_once_and_left_out_with_a_count(archive, tmp_path):
+    path = next((archive / "data/vil/2019").glob("*.h5"))
+    with h5py.File(path) as made:
+        ids, codes = made["id"][...], made["vil"][...]
+    with h5py.File(path, "w") as made:
+        made["id"] = ids
+        chunks = (1, *codes.shape[1:])
+        made.create_dataset("vil", data=codes, chunks=chunks, compression="gzip")
+        place = made["vil"].id.get_chunk_info(1)
+    raw = bytearray(path.read_bytes())
+    middle = place.byte_offset + place.size // 2
+    raw[middle : middle + 200] = bytes(200)
+    path.write_bytes(raw)
+    event = ids[1].decode()
+    with pytest.raises(IntegrityError, match="damaged"):  # nobody remembers: said when it is read
+        _ = open_source(request(archive, "vil")).vil.values
+    record = tmp_path / "cache" / "damage.json"
+    asked = request(archive, "vil", damage_record=record)
+    opened = open_source(asked)
+    assert opened.attrs["left_out"]["damaged events"] == 1
+    assert event not in opened.attrs["events"] and len(opened.attrs["events"]) == 2
+    assert np.isfinite(opened.vil.values).any()
+    written = record.read_text()
+    assert event in written
+    assert open_source(asked).attrs["events"] == opened.attrs["events"]
+    assert record.read_text() == written
+
+
+def test_overlapping_events_lose_only_their_own_frames(tmp_path):
+    """Two events at one time: a sum over an hour is missing at the first frames of each."""
+    times = np.datetime64("2019-05-01T16:00", "ns") + np.arange(24) * np.timedelta64(5, "m")
+    rain = Variable(id="r", long_name="rain", units="mm", kind="accumulation", window=FIVE)
+    hour = Variable(
+        id="h",
+        long_name="rain",
+        units="mm",
+        kind="accumulation",
+        window=Duration(3600),
+        derived=Derivation(formula="running_sum", inputs=("r",), window=Duration(3600)),
+    )
+    source = xr.Dataset(
+        {"r": (("time", "y", "x"), np.ones((48, 2, 2), np.float32))},
+        coords={
+            "time": np.concatenate([times, times + np.timedelta64(60, "m")]),
+            "segment": ("time", np.repeat([0, 1], 24).astype(np.int32)),
+        },
+        attrs={"missing_times": [], "winds": "earth-relative"},
+    )
+    asked = replace(request(tmp_path, "vil"), lexicon={"r": rain, "h": hour})
+    made = derive(source, asked, ("h",))
+    lacking = set(made.attrs["missing_fields"]["h"])
+    assert len(lacking) == 22
+    keys = moment_keys(made)
+    present = np.array([key not in lacking for key in keys])
+    assert np.isfinite(made.h.values[present]).all() and np.isnan(made.h.values[~present]).all()
 
 
 def test_an_event_that_is_not_where_the_catalogue_says_is_refused(archive):

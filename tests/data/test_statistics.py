@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -15,7 +16,7 @@ from wxreg.data.prepare import PreparePlan, prepare
 from wxreg.data.sketches import QuantileSketch
 from wxreg.data.statistics import StatisticsPlan, compute
 from wxreg.data.statistics_checks import verify
-from wxreg.data.stores import open_store
+from wxreg.data.stores import StoredVariable, create_store, open_store
 from wxreg.errors import Incompatible
 from wxreg.leadtime import Duration
 from wxreg.specs.timeaxis import Period, Splits
@@ -92,6 +93,22 @@ def test_tendencies_skip_what_was_not_read(store: Path) -> None:
         changes = np.stack([values[k] - values[k - hours] for k in pairs])
         assert found[step].count == changes.size
         assert found[step].std == pytest.approx(changes.std(), rel=1e-5)
+
+
+def test_tendencies_are_counted_in_events_that_overlap_in_time(tmp_path: Path) -> None:
+    times = np.datetime64("2023-06-01", "ns") + np.arange(6) * np.timedelta64(1, "h")
+    coords = {
+        "time": xr.Variable("time", np.concatenate([times, times + np.timedelta64(2, "h")])),
+        "segment": xr.Variable("time", np.repeat([0, 1], 6).astype(np.int32)),
+    }
+    values = np.random.default_rng(0).normal(size=(12, 3, 4)).astype(np.float32)
+    stored = (StoredVariable("t2m", ("time", "y", "x"), values.shape, {}),)
+    create_store(tmp_path / "s.zarr", stored, coords, {"wxreg": {}})["t2m"][...] = values
+    asked = plan(tmp_path / "s.zarr", variables=VARIABLES[:1], steps=(HOUR,))
+    found = compute(asked).channels["t2m"].tendencies["1h"]
+    changes = np.concatenate([np.diff(values[:6], axis=0), np.diff(values[6:], axis=0)])
+    assert found.count == changes.size
+    assert found.std == pytest.approx(changes.std(), rel=1e-5)
 
 
 def test_threads_do_not_change_a_bit(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

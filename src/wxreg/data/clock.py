@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cftime
 import numpy as np
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from wxreg.leadtime import Duration
 from wxreg.specs.timeaxis import normal_moment
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Times = NDArray[Any]
 """datetime64[ns], or cftime objects where the calendar has no datetime64."""
@@ -34,6 +37,20 @@ def moment_text(value: Any) -> str:
 def moments_of(times: Times) -> list[str]:
     """The text of every time of an axis."""
     return [moment_text(value) for value in times]
+
+
+def moment_keys(dataset: xr.Dataset) -> list[str]:
+    """What tells the times of a dataset apart: their text, and ``#segment`` where it has segments.
+
+    Events overlap, so that one time may stand in several of them.
+    """
+    if "time" not in dataset.coords:
+        return []
+    texts = moments_of(dataset["time"].values)
+    if "segment" not in dataset.coords:
+        return texts
+    segments = dataset["segment"].values.tolist()
+    return [f"{text}#{segment}" for text, segment in zip(texts, segments, strict=True)]
 
 
 def shifted(times: Times, seconds: int) -> Times:

@@ -18,7 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from wxreg.data import grids
-from wxreg.data.clock import moments_of, shifted
+from wxreg.data.clock import moment_keys, moments_of, shifted
 from wxreg.data.derived import WINDOWED, formula
 from wxreg.data.reading import ReadRequest
 from wxreg.data.stores import encode_times
@@ -77,7 +77,7 @@ class _Derivations:
             name: set(moments) for name, moments in source.attrs.get("missing_fields", {}).items()
         }
         moving = "time" in source.coords
-        self.moments = moments_of(source["time"].values) if moving else []
+        self.moments = moment_keys(source)
         self.seconds = encode_times(source["time"].values)[0] if moving else np.empty(0, np.int64)
         segments = source.coords.get("segment")
         self.segments = np.zeros(len(self.seconds)) if segments is None else segments.values

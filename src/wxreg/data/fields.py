@@ -17,7 +17,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from wxreg.data.clock import moments_of
+from wxreg.data.clock import moment_keys
 from wxreg.data.stores import FLAGS
 from wxreg.data.windows import Axis, seconds_since_epoch
 from wxreg.errors import IntegrityError, NotFound
@@ -190,7 +190,7 @@ def _axis(opened: xr.Dataset) -> Axis:
     times = opened["time"].values
     segments = opened["segment"].values if "segment" in opened.coords else None
     missing = set(opened.attrs.get("missing_times", ()))
-    usable = np.array([moment not in missing for moment in moments_of(times)], bool)
+    usable = np.array([key not in missing for key in moment_keys(opened)], bool)
     return Axis.build(seconds_since_epoch(times), segments, usable)
 
 

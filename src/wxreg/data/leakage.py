@@ -129,6 +129,17 @@ def leak(overlaps: Overlaps, training: NDArray[np.bool_], test: NDArray[np.bool_
     return Leak(int(test.sum()), met(0.0), met(0.25))
 
 
+def random_split(overlaps: Overlaps, count: int, draws: int = 20) -> Leak:
+    """What a split of a fifth of the events at random would leak, in the mean of some draws."""
+    chosen = [np.random.default_rng(seed).permutation(count) < count // 5 for seed in range(draws)]
+    found = [leak(overlaps, ~test, test) for test in chosen]
+    return Leak(
+        sum(one.test for one in found),
+        sum(one.touched for one in found),
+        sum(one.heavy for one in found),
+    )
+
+
 def split_findings(splits: Splits, calendar: str, where: str) -> list[Finding]:
     """A finding for each pair of periods of unlike splits that are too near each other."""
     return [
@@ -165,7 +176,24 @@ def event_findings(
         for name, found in leaks.items()
         if found.touched
     ]
-    return findings, leaks
+    return [*findings, _shares(random_split(overlaps, len(events)), leaks, where)], leaks
+
+
+def _shares(at_random: Leak, leaks: Mapping[str, Leak], where: str) -> Finding:
+    """The shares by the declared dates beside those of a split at random."""
+    shown = "; ".join(
+        f"{name}, as declared: {found.touched_share:.1%} overlap a training event, "
+        f"{found.heavy_share:.1%} by more than a quarter"
+        for name, found in leaks.items()
+    )
+    return Finding(
+        "info",
+        "REG-438",
+        where,
+        f"{shown}; a fifth at random would be {at_random.touched_share:.1%} and "
+        f"{at_random.heavy_share:.1%}",
+        "keep splits by date",
+    )
 
 
 def window_findings(

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from wxreg.data.prepare_job import Job, PreparePlan, Unit
+from wxreg.data.prepare_job import Job
+from wxreg.data.prepare_plan import PreparePlan, Unit
 from wxreg.data.stores import storage_errors, store_claim
 from wxreg.data.target import Target
 from wxreg.errors import Conflict, StorageError

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyproj
 import xarray as xr
 import zarr
 
-from wxreg.canonical import digest
-from wxreg.data import derived
-from wxreg.data.clock import moments_of
+from wxreg.data.clock import moment_keys, moments_of
 from wxreg.data.deriving import derive
-from wxreg.data.gaps import FieldGaps, GapPolicy, refuse_gaps
-from wxreg.data.reading import ReadRequest, open_source, reader_semantics
+from wxreg.data.gaps import FieldGaps, refuse_gaps
+from wxreg.data.prepare_fields import UnitFields
+from wxreg.data.prepare_plan import PreparePlan, Unit
+from wxreg.data.reading import open_source, reader_semantics
 from wxreg.data.stores import (
     FLAGS,
     StoredVariable,
@@ -27,65 +25,9 @@ from wxreg.data.stores import (
     encode_times,
     storage_errors,
 )
-from wxreg.data.target import Fields, Placement, Target
+from wxreg.data.target import Fields, Placement
 from wxreg.errors import Incompatible, IntegrityError
 from wxreg.specs.architecture import PREPARE_SEMANTICS
-
-_BATCH_BYTES: Final = 32 * 2**20
-
-
-@dataclass(frozen=True)
-class PreparePlan:
-    """What to prepare, how, and where to."""
-
-    request: ReadRequest
-    output: Path
-    variables: tuple[str, ...] = ()
-    """The variables of the store, derived ones included; empty for all that is read."""
-    source_digest: str | None = None
-    """The content digest of the version; none for a source that has no version."""
-    gaps: GapPolicy = "mark"
-    target: Target = field(default_factory=Target)
-
-    def identity(self) -> str:
-        """The digest of everything that determines the values; no path unless it must stand in."""
-        request = self.request
-        names = sorted({entry.id for entry in request.entries} | set(self.variables))
-        body = {
-            "source": self.source_digest or request.location,
-            "layout": request.layout,
-            "reader": reader_semantics(request.layout),
-            "prepare": PREPARE_SEMANTICS,
-            "entries": [entry.body() for entry in request.entries],
-            "lexicon": [request.lexicon[name].body() for name in names],
-            "time": request.time.body(),
-            "grid": request.grid.body() if request.grid else None,
-            "times": request.times,
-            "levels": request.levels,
-            "product": request.product,
-            "options": dict(request.options),
-            **({"forecast": str(request.forecast)} if request.forecast else {}),
-            "gaps": self.gaps,
-            "target": self.target.body(),
-            **self._derivations(),
-        }
-        return digest("prepared", json.loads(json.dumps(body)))
-
-    def _derivations(self) -> dict[str, Any]:
-        """How derived variables are made; the lexicon in the body has formula and window."""
-        read = {entry.id for entry in self.request.entries}
-        if set(self.variables) in (set(), read):
-            return {}
-        return {"variables": list(self.variables), "formulas": derived.SEMANTICS}
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One shard of one variable, or of both components of a vector."""
-
-    names: tuple[str, ...]
-    start: int
-    stop: int
 
 
 class Job:
@@ -98,7 +40,7 @@ class Job:
         self.source = derive(read, plan.request, plan.variables) if plan.variables else read
         self.placement = Placement(self.source, plan.request.grid, plan.target)
         self.seconds = _seconds(self.source)
-        self.moments = moments_of(self.source["time"].values) if self.seconds.size else []
+        self.moments = moment_keys(self.source)
         segments = self.source.coords.get("segment")
         self.gaps = {
             name: self._gaps(name, None if segments is None else segments.values)
@@ -184,7 +126,7 @@ class Job:
             "Conventions": "CF-1.11",
             "missing_times": self.still_missing(),
             "missing_fields": self.source.attrs.get("missing_fields", {}),
-            **({"events": events} if (events := self.source.attrs.get("events")) else {}),
+            **_of_events(self.source),
             "wxreg": {
                 "identity": self.plan.identity(),
                 "source_digest": self.plan.source_digest,
@@ -261,11 +203,9 @@ class Job:
                     array[...] = values[name]
 
     def _fields(self, unit: Unit) -> Fields:
-        pair = (unit.names[0], unit.names[1]) if len(unit.names) == 2 else None
+        window = UnitFields(self.source, self.placement, unit, self.plan.request.location)
         if "time" not in self.source[unit.names[0]].dims:
-            raw = {name: self.source[name].values for name in unit.names}
-            return self.placement.apply(raw, pair)
-        window = _Window(self, unit, pair)
+            return window.constant()
         shapes = {v.name: v.shape[1:] for v in self.variables()}
         count = unit.stop - unit.start
         made = {name: np.empty((count, *shapes[name]), np.float32) for name in unit.names}
@@ -279,47 +219,11 @@ class Job:
         return sum(int((gaps.flags() > FLAGS["missing"]).sum()) for gaps in self.gaps.values())
 
 
-class _Window:
-    """The placed fields of a unit's variables, decoded a few times at once."""
-
-    def __init__(self, job: Job, unit: Unit, pair: tuple[str, str] | None) -> None:
-        self.job, self.unit, self.pair = job, unit, pair
-        cells = int(np.prod(job.source[unit.names[0]].shape[1:]))
-        self.batch = max(1, _BATCH_BYTES // (4 * cells))
-        self.kept: dict[int, Fields] = {}
-
-    def field(self, name: str, position: int) -> Any:
-        """The field of one variable at a position of the time axis."""
-        if position not in self.kept:
-            self._load(position)
-        return self.kept[position][name]
-
-    def _load(self, position: int) -> None:
-        inside = self.unit.start <= position < self.unit.stop
-        stop = min(position + self.batch, self.unit.stop) if inside else position + 1
-        chosen = self.job.source[list(self.unit.names)].isel(time=slice(position, stop))
-        raw = self._computed(chosen, position)
-        while len(self.kept) > self.batch:
-            del self.kept[next(iter(self.kept))]
-        for i in range(stop - position):
-            one = {name: raw[name].values[i] for name in self.unit.names}
-            self.kept[position + i] = self.job.placement.apply(one, self.pair)
-
-    def _computed(self, chosen: xr.Dataset, position: int) -> xr.Dataset:
-        """The values; what a decoder says of damaged bytes becomes an error that names the time."""
-        try:
-            return chosen.compute(scheduler="synchronous")
-        except (OSError, ValueError, RuntimeError) as error:
-            if chosen.sizes["time"] > 1:  # find the first time that cannot be read
-                for i in range(chosen.sizes["time"]):
-                    self._computed(chosen.isel(time=slice(i, i + 1)), position + i)
-            moment = self.job.moments[position]
-            raise IntegrityError(
-                "REG-530",
-                f"{', '.join(self.unit.names)} cannot be read at {moment}: {error}",
-                where=self.job.plan.request.location,
-                hint="fetch that part of the source again",
-            ) from error
+def _of_events(source: xr.Dataset) -> dict[str, Any]:
+    """Which events a source of events has, and how many it leaves out and why."""
+    left_out = {why: count for why, count in source.attrs.get("left_out", {}).items() if count}
+    known = {"events": source.attrs.get("events"), "left_out": left_out}
+    return {name: value for name, value in known.items() if value}
 
 
 def _seconds(source: xr.Dataset) -> Any:

@@ -44,7 +44,7 @@ def quality_findings(
     """Everything worth knowing of the store at ``path``, most severe first."""
     opened = open_store(path)
     moments = moments_of(opened["time"].values) if "time" in opened.coords else []
-    found = list(_gaps(opened, path, len(moments)))
+    found = [*_gaps(opened, path, len(moments)), *_left_out(opened, path)]
     for name in map(str, opened.data_vars):
         found += _of_variable(
             path, name, lexicon[name], _look(path, opened, lexicon[name], moments)
@@ -81,6 +81,19 @@ def _gaps(opened: xr.Dataset, path: Path, total: int) -> Iterator[Finding]:
             f"{len(lacking)} more times lack this variable: {_first(lacking)}",
             "leave the variable out, or expect masks",
         )
+
+
+def _left_out(opened: xr.Dataset, path: Path) -> Iterator[Finding]:
+    """What the source lists and the store has not."""
+    for why, count in opened.attrs.get("left_out", {}).items():
+        if count:
+            yield Finding(
+                "warning" if "damaged" in why else "info",
+                "REG-432",
+                str(path),
+                f"left out, {why}: {count}",
+                "fetch damaged files again; `reg data prepare` tries a changed file anew",
+            )
 
 
 def _first(items: list[str] | tuple[str, ...]) -> str:

@@ -9,7 +9,11 @@ attributes say how, so that preparation can turn them:
 * ``rows``: ``south-to-north`` or ``north-to-south``;
 * ``winds``: ``grid-relative`` or ``earth-relative``;
 * ``missing_times``: times of the axis (``2023-06-01T00:00``) that no file has;
-* ``missing_fields``: by variable, the times that only this variable lacks.
+* ``missing_fields``: by variable, the times that only this variable lacks;
+* ``left_out``: how much the source lists and the dataset has not, by reason.
+
+Where data are separate events that may overlap, a missing time is written with its segment
+(``2023-06-01T00:00#3``).
 
 Missing times stay on the axis, filled with NaN.  Coordinates: ``time``, 1-D ``y`` and ``x``
 (metres or degrees), 2-D ``lat`` and ``lon``; ``segment`` (int32, on ``time``) where data are
@@ -21,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from wxreg.errors import Incompatible, UsageError
@@ -64,6 +69,8 @@ class ReadRequest:
     """Given to fsspec for a remote location."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What one layout alone understands, such as a CMIP6 model name."""
+    damage_record: Path | None = None
+    """A file in which a reader remembers what it found damaged, so that it is tried once."""
     cell_limit: int = CELL_LIMIT
 
     def variable(self, entry: VariableEntry) -> Variable:

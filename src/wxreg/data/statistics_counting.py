@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import gcd
 from typing import Any, Final
 
@@ -67,14 +68,18 @@ class Axis:
         """The times whose field of that variable counts."""
         return self.wanted & self.read[name]
 
+    @cached_property
+    def _places(self) -> dict[tuple[int, int], int]:
+        """Where each time of each segment stands; times of events overlap."""
+        segments = np.zeros(len(self.seconds)) if self.segments is None else self.segments
+        pairs = zip(segments.tolist(), self.seconds.tolist(), strict=True)
+        return {(int(segment), second): at for at, (segment, second) in enumerate(pairs)}
+
     def earlier(self, name: str, position: int, step: Duration) -> int | None:
         """The position one step before, if it counts for ``name`` and is in the same segment."""
-        at = int(np.searchsorted(self.seconds, self.seconds[position] - step.seconds))
-        if at >= position or self.seconds[at] != self.seconds[position] - step.seconds:
-            return None
-        if self.segments is not None and self.segments[at] != self.segments[position]:
-            return None
-        return at if self.counts(name)[at] else None
+        segment = 0 if self.segments is None else int(self.segments[position])
+        at = self._places.get((segment, int(self.seconds[position]) - step.seconds))
+        return at if at is not None and self.counts(name)[at] else None
 
 
 @dataclass(frozen=True)

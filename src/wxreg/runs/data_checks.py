@@ -22,6 +22,7 @@ from wxreg.ids import DataRef
 from wxreg.library.loading import Library
 from wxreg.runs.preparing import store_path
 from wxreg.specs.dataset import NATIVE, Version
+from wxreg.specs.timeaxis import Splits
 
 _SPLITS: Final = ("train", "validation", "test")
 
@@ -32,7 +33,8 @@ def check_version(library: Library, ref: DataRef) -> list[Finding]:
     where = str(layout.version_entry(version.dataset, version.name))
     found = split_findings(version.splits, version.time.calendar, where)
     if version.layout == "sevir-hdf5":
-        found += _events(layout, version)
+        folder = layout.version(version.dataset, version.name)
+        found += events_of(folder, version.splits, version.time.calendar, version.id)
     for view in (NATIVE, *version.views):
         store = store_path(layout, version, view)
         if store.is_dir():
@@ -60,12 +62,11 @@ def write_quality_report(store: Path, version: str, findings: Sequence[Finding])
     return path
 
 
-def _events(layout: Layout, version: Version) -> list[Finding]:
-    """The events of SEVIR that meet training events."""
-    folder = layout.version(version.dataset, version.name)
+def events_of(folder: Path, splits: Splits, calendar: str, version: str) -> list[Finding]:
+    """The events of a SEVIR archive that meet training events, and their shares."""
     if not folder.is_dir():
         what = "the bytes are not here, so its events were not compared"
-        return [Finding("info", "REG-438", str(folder), what, f"`reg pull {version.id}`")]
+        return [Finding("info", "REG-438", str(folder), what, f"`reg pull {version}`")]
     archive = SevirArchive(str(folder))
     table = parse_catalogue(archive.catalogue(), archive.root).table.drop_duplicates("id")
     events = Events.from_corners(
@@ -75,7 +76,7 @@ def _events(layout: Layout, version: Version) -> list[Finding]:
         table["time_utc"].to_numpy("datetime64[s]").astype(np.int64),
         PROJECTION,
     )
-    return event_findings(events, version.splits, version.time.calendar, str(folder))[0]
+    return event_findings(events, splits, calendar, str(folder))[0]
 
 
 def _windows(version: Version, store: Path) -> list[Finding]:

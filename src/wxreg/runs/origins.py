@@ -15,7 +15,7 @@ from wxreg.data.target import Target
 from wxreg.errors import Incompatible, UsageError
 from wxreg.ids import DataRef, not_found
 from wxreg.library.loading import Library
-from wxreg.runs.preparing import prepare_plan
+from wxreg.runs.preparing import damage_record, prepare_plan
 from wxreg.specs.base import thaw
 from wxreg.specs.dataset import NATIVE, Source
 from wxreg.specs.timeaxis import Period, Splits
@@ -102,6 +102,7 @@ def from_source(
         levels=cut.levels,
         product=product,
         storage_options=thaw(arguments.get("storage_options", {})),
+        damage_record=damage_record(Layout(library.root), dataset),
         options={key: value for key, value in arguments.items() if key not in _OURS and value},
     )
     _all_held(dataset, name, cut.variables, [entry.id for entry in request.entries])

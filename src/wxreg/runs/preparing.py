@@ -145,8 +145,14 @@ def _request(
         levels=(chosen.levels if chosen and chosen.levels else version.levels),
         product=_product(version, chosen),
         options=version.options,
+        damage_record=damage_record(layout, version.dataset),
         forecast=chosen.forecast if chosen else None,
     )
+
+
+def damage_record(layout: Layout, dataset: str) -> Path:
+    """Where readers remember which files of a dataset are damaged."""
+    return layout.root / ".reg" / "cache" / "damage" / f"{dataset}.json"
 
 
 def _axis(version: Version, view: View | None) -> TimeAxis:

@@ -147,7 +147,7 @@ def _described(plan: PreparePlan, folder: Path) -> dict[str, Any]:
         "levels": tuple(map(float, levels)),
         "products": (),
         "views": {},
-        "gaps": tuple(opened.attrs.get("missing_times", ())),
+        "gaps": tuple(one for one in opened.attrs.get("missing_times", ()) if "#" not in one),
     }
 
 

@@ -7,9 +7,8 @@ offsets; events that lack a wanted type, or whose file is damaged, are left out 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -22,6 +21,7 @@ from wxreg.data.readers.sevir_catalogue import EventRow, parse_catalogue
 from wxreg.data.readers.sevir_files import (
     CADENCE_MINUTES,
     LIGHTNING_METRES,
+    EventPlace,
     SevirArchive,
     decode_image,
     decode_vil,
@@ -71,9 +71,8 @@ class Sevir:
 
     def open(self, request: ReadRequest) -> xr.Dataset:
         """The lazy dataset of every event that has all wanted image types."""
-        record = request.options.get("damage_record")
         archive = SevirArchive(
-            request.location, dict(request.storage_options), Path(str(record)) if record else None
+            request.location, dict(request.storage_options), request.damage_record
         )
         catalogue = parse_catalogue(archive.catalogue(), archive.root)
         images = [_image(request, entry, catalogue.events) for entry in request.entries]
@@ -120,7 +119,9 @@ def _complete(
     whole = [event for event in chosen if all(event in image.rows for image in images)]
     files = sorted({image.rows[event].file for event in whole for image in images})
     damaged = archive.damaged(files)
-    sound = [e for e in whole if not any(image.rows[e].file in damaged for image in images)]
+    opened = [e for e in whole if not any(image.rows[e].file in damaged for image in images)]
+    broken = {place[3] for place in archive.damaged_events(_places(images, opened))}
+    sound = [event for event in opened if event not in broken]
     if not sound:
         raise NotFound(
             "REG-335",
@@ -130,10 +131,20 @@ def _complete(
         )
     left_out = {
         "lacks an image type": len(chosen) - len(whole),
-        "in a damaged file": len(whole) - len(sound),
+        "in a damaged file": len(whole) - len(opened),
         "damaged files": len(damaged),
+        "damaged events": len(broken),
     }
     return sorted(sound, key=lambda event: (known[event].time, event)), left_out
+
+
+def _places(images: list[_Image], events: list[str]) -> Iterator[EventPlace]:
+    """Where the images of those events lie; lightning is a list of its own, and small."""
+    for image in images:
+        if not image.lightning:
+            for event in events:
+                row = image.rows[event]
+                yield row.file, image.selector.name, row.index, row.id
 
 
 def _asked_for(moment: str, request: ReadRequest) -> bool:

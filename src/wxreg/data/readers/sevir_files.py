@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from wxreg.data.readers.damage_record import DamageRecord
 from wxreg.errors import IntegrityError
 
 FRAMES: Final = 49
@@ -23,6 +23,8 @@ LIGHTNING_METRES: Final = 8000
 _MISSING_CODE: Final = 255
 _NO_IMAGE: Final = -32768
 Floats = NDArray[np.float32]
+EventPlace = tuple[str, str, int, str]
+"""File, image type, position in the file, and id of an event."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class SevirArchive:
     root: str
     storage: Mapping[str, Any] = field(default_factory=dict)
     record: Path | None = None
-    """A file in which damaged files are remembered, so that they are tried only once."""
+    """A file in which damage is remembered, so that each file is tried only once."""
 
     def catalogue(self) -> bytes:
         """The bytes of the catalogue."""
@@ -61,25 +63,45 @@ class SevirArchive:
 
     def damaged(self, names: list[str]) -> dict[str, str]:
         """Which of these files cannot be opened, and why."""
-        known = self._remembered()
-        for name in names:
-            if name in known:
-                continue
-            try:
-                with self.open(name) as opened:
-                    _ = list(opened)
-            except IntegrityError as error:
-                known[name] = error.message
-        if self.record is not None and known:
-            self.record.parent.mkdir(parents=True, exist_ok=True)
-            self.record.write_text(json.dumps(known, indent=1, sort_keys=True), encoding="utf-8")
-        return {name: known[name] for name in names if name in known}
+        record = DamageRecord(self.record)
+        tried = {
+            name: record.damage(name, self._stamp(name), partial(self._try, name)) for name in names
+        }
+        record.save()
+        return {name: why for name, why in tried.items() if why is not None}
 
-    def _remembered(self) -> dict[str, str]:
-        if self.record is None or not self.record.is_file():
+    def damaged_events(self, events: Iterable[EventPlace]) -> dict[EventPlace, str]:
+        """Which of these events cannot be read, and why; only where findings are remembered.
+
+        Each is read through once, which for a large archive takes as long as preparing it.
+        """
+        record = DamageRecord(self.record)
+        if not record.remembers:
             return {}
-        found: dict[str, str] = json.loads(self.record.read_text(encoding="utf-8"))
-        return found
+        stamps: dict[str, str | None] = {}
+        found = {}
+        for place in events:
+            name, image, index, event = place
+            if name not in stamps:
+                stamps[name] = self._stamp(name)
+            trial = partial(event_codes.__wrapped__, self, name, image, index, event)
+            found[place] = record.damage(f"{name}#{image}#{event}", stamps[name], trial)
+        record.save()
+        return {place: why for place, why in found.items() if why is not None}
+
+    def _try(self, name: str) -> None:
+        with self.open(name) as opened:
+            _ = list(opened)
+
+    def _stamp(self, name: str) -> str | None:
+        """What tells this file from a later one of the same name; none where there is none."""
+        filesystem, path = fsspec.core.url_to_fs(self.path(name), **self.storage)
+        try:
+            about = filesystem.info(path)
+        except FileNotFoundError:
+            return None
+        when = about.get("ETag") or about.get("mtime") or about.get("LastModified")
+        return f"{about.get('size')} bytes, {when}"
 
     def __hash__(self) -> int:
         return hash((self.root, self.record))
