@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import little_history as little
 import numpy as np
 import pytest
@@ -372,3 +374,31 @@ def test_a_folder_is_told_file_by_file(shared, tmp_path):
     }
     assert found == {"v.zarr": "verified", "x.zarr": "tampered", "broken.nc": "tampered",
                      "export.nc": "verified"}  # fmt: skip
+
+
+def test_the_matrix_names_every_change():
+    text = Path(__file__).with_name("tampering.md").read_text()
+    told = re.findall(r"^\| `(\w+)` \| (\w+):", text, re.MULTILINE)
+    assert told == [
+        *((change.__name__, "verified") for change in UNHARMED),
+        *((row[0].__name__, "tampered") for row in HARMED),
+    ]
+
+
+@pytest.mark.slow
+def test_a_folder_of_thousands_is_one_table(shared, tmp_path):
+    """Two thousand files of one field each, one of them with another value."""
+    source = tmp_path / "one.nc"
+    loaded(shared.forecast).isel(
+        init_time=1, lead_time=0, member=[0]
+    ).t2m.drop_encoding().to_netcdf(source, engine="h5netcdf")
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(2000):
+        shutil.copy(source, folder / f"{number:04}.nc")
+    with h5py.File(folder / "1234.nc", "r+") as file:
+        file["t2m"][..., 2, 3] += 1
+    found = list(whence_all(folder, shared.here))
+    assert len(found) == 2000
+    assert [one.status for one in found].count("verified") == 1999
+    assert found[1234].status != "verified"

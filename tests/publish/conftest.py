@@ -46,7 +46,7 @@ def release(made_lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Release
     folder, library = tmp_path_factory.mktemp("released") / "release", Library(made_lab)
     with Ledger(made_lab / ".reg" / "ledger.db") as ledger:
         evidence = gather(library, ledger, "parent-v1")
-        return build_release(library, ledger, evidence, folder)
+        return build_release(library, ledger, evidence, folder, repository="my-lab/parent")
 
 
 @pytest.fixture

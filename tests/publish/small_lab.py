@@ -62,7 +62,8 @@ def train(root: Path, ledger: Ledger, run: str, weights: np.ndarray) -> None:
     body = plan.model_dump(mode="json", exclude_defaults=True)
     write_checkpoint(path, tensors, {"plan": body, "plan_digest": plan.digest()})
     text = json.dumps(plan.model_dump(mode="json"), sort_keys=True)
-    details = {"model": "parent-v1", "scale": "mini", "version": "0.1.0", "commit": "c" * 40}
+    details = {"model": "parent-v1", "scale": "mini", "version": "0.1.0", "commit": "c" * 40,
+               "data": plan.inputs.dataset}  # fmt: skip
     ledger.begin(RunStart(run, "train", plan.digest(), "d" * 64, "e" * 64, details,
                           {plan.inputs.content: "inputs"}, {"plan": text}))  # fmt: skip
     ledger.running(run)

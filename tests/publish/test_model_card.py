@@ -18,10 +18,14 @@ from wxreg.artifacts.checkpoint_file import read_checkpoint, write_checkpoint
 from wxreg.artifacts.digests import file_digest, tree_digest
 from wxreg.artifacts.hub import Repository
 from wxreg.artifacts.layout import Layout
+from wxreg.audit.audit import audit
+from wxreg.audit.whence import whence
+from wxreg.audit.workplace import Workplace
 from wxreg.errors import ExternalError, IntegrityError, NotFound, UsageError
 from wxreg.ids import DataRef
 from wxreg.ledger import queries
 from wxreg.ledger.records import ArtifactRecord, RunStart
+from wxreg.library.loading import Library
 from wxreg.publish.card import render_card, write_card
 from wxreg.publish.evidence import gather
 from wxreg.publish.publishing import publish
@@ -37,6 +41,27 @@ def test_a_card_shows_records_and_says_what_is_missing(lab):
     assert "0.125 at step 7" in text
     assert "there are no\nscores to show" in text
     assert "| It works. | It does not. |" in text
+
+
+def test_a_card_leads_to_its_checkpoint_and_an_edited_one_is_found(lab, tmp_path):
+    here = Workplace(lab.root, lab.ledger)
+    card = write_card(lab.library, lab.ledger, "parent-v1")
+    copy = tmp_path / "README.md"
+    copy.write_bytes(card.read_bytes())
+    for path in (card, copy):
+        answer = whence(path, here)
+        assert (answer.status, answer.subject["kind"]) == ("verified", "card")
+        assert answer.chain["checkpoint"]["sha256"] == lab.evidence.sha256
+        assert answer.chain["training_run"]["id"] == lab.evidence.run.id
+    card.write_text(card.read_text().replace("0.125 at step", "0.025 at step"))
+    assert whence(card, here).status == "tampered"
+    assert any(one.where == "cards/parent-v1.md" for one in audit(lab.root, lab.ledger).findings)
+    write_card(lab.library, lab.ledger, "parent-v1")
+    assert whence(card, here).status == "verified"
+    words = lab.root / "cards" / "parent-v1.yaml"
+    words.write_text(words.read_text().replace("A test of", "One test of"))
+    card = write_card(Library(lab.root), lab.ledger, "parent-v1")
+    assert whence(card, here).status == "verified" and audit(lab.root, lab.ledger).whole
 
 
 def test_no_card_without_a_finished_run_or_a_persons_words(lab):

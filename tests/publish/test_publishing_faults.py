@@ -56,7 +56,9 @@ def test_publish_is_one_commit_read_back_tagged_and_recorded(lab, hub, release, 
 
 def test_publishing_twice_is_one_result(lab, hub, publish_again, tmp_path):
     first = publish_again()
-    anew = build_release(lab.library, lab.ledger, lab.evidence, tmp_path / "anew")
+    anew = build_release(
+        lab.library, lab.ledger, lab.evidence, tmp_path / "anew", repository=REPO.id
+    )
     assert anew.files != release_files(first)  # the head of the log has moved
     assert publish(lab.ledger, lab.evidence, anew, REPO) == first
     one_result(lab, hub, first)
@@ -150,6 +152,7 @@ def test_killed_and_run_again_there_is_one_result(lab, hub, publish_again, step)
     assert step in hub.seen
     assert hub.repos[REPO.id].tags == {} or step == "tag"
     one_result(lab, hub, publish_again())
+    assert len(hub.repos[REPO.id].commits) == 2  # the empty one and ours
 
 
 def test_each_byte_is_hashed_once_before_it_is_sent(lab, hub, tmp_path, monkeypatch):

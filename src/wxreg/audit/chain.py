@@ -53,6 +53,8 @@ def ledger_chain(
         sampling = _chosen(ledger, known.makers(origin), prefer.get("sampling_run"))
     if sampling is not None:
         checkpoint = next(iter(known.sources(sampling.id, "checkpoint")), None)
+    if checkpoint is None:  # a card names its checkpoint without a run between
+        checkpoint = next(iter(known.sources(origin, "checkpoint")), None)
     if checkpoint is not None and training is None:
         training = _chosen(ledger, known.makers(checkpoint), prefer.get("training_run"))
     return _described(ledger, checkpoint, training, sampling)

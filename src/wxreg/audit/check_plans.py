@@ -9,6 +9,7 @@ from wxreg.artifacts.layout import Layout
 from wxreg.audit.chain import stored_plan
 from wxreg.audit.inventory import Inventory
 from wxreg.audit.plans import KINDS, plan_fault, text_fault
+from wxreg.canonical import short
 from wxreg.errors import RegError
 from wxreg.findings import Finding
 from wxreg.ids import DataRef
@@ -25,6 +26,7 @@ def plan_findings(inventory: Inventory) -> Iterator[Finding]:
     if not inventory.full:
         return
     yield from _resolved_today(inventory)
+    yield from _unread(inventory)
     layout = Layout(inventory.root)
     for run in inventory.runs:
         fault = plan_fault(inventory.ledger, run)
@@ -36,6 +38,27 @@ def plan_findings(inventory: Inventory) -> Iterator[Finding]:
         fault = text_fault(run.kind, beside.read_text(encoding="utf-8"), run.plan)
         if fault:
             yield Finding("error", "REG-571", layout.relative(beside), fault, _REMEDY)
+
+
+def _unread(inventory: Inventory) -> Iterator[Finding]:
+    """Every forecast has its checkpoint, and every checkpoint its data, as the plans name them."""
+    read: dict[str, set[str]] = {}
+    for edge in inventory.edges:
+        read.setdefault(edge.child, set()).add(edge.parent)
+    for run in inventory.runs:
+        if run.kind not in ("train", "sample"):
+            continue
+        plan = stored_plan(inventory.ledger, run)
+        named = {"checkpoint": plan.get("checkpoint")}
+        named |= {
+            side: plan[side].get("content")
+            for side in ("inputs", "targets")
+            if run.kind == "train" and isinstance(plan.get(side), dict)
+        }
+        for what, digest in named.items():
+            if digest and digest not in read.get(run.id, set()):
+                told = f"its plan names the {what} {short(str(digest))}, which it did not read"
+                yield Finding("error", "REG-570", run.id, told, _REMEDY)
 
 
 def _resolved_today(inventory: Inventory) -> Iterator[Finding]:

@@ -35,7 +35,8 @@ def restore_run(root: Path, ledger: Ledger, body: Mapping[str, Any]) -> bool:
 def restore_artifact(root: Path, ledger: Ledger, place: Path, record: Seal) -> bool:
     """Enter a sealed artifact that lies in place already, unless that place is known."""
     relative = Layout(root).relative(place)
-    if any(one.path == relative for one in queries.artifacts_of(ledger, record.sha256)):
+    known = queries.artifacts_of(ledger, record.sha256)
+    if any(one.path == relative and one.removed is None for one in known):
         return False
     artifact = ArtifactRecord(
         sha256=record.sha256,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from wxreg.artifacts.hub import ModelHeader, Result, model_header
-from wxreg.artifacts.sealing import write_text, writing_file
+from wxreg.artifacts.layout import Layout
+from wxreg.artifacts.sealing import Seal, measured, seal, write_text, writing_file
 from wxreg.audit.licences import licence_of
+from wxreg.audit.restoring import restore_artifact
 from wxreg.errors import NotFound
 from wxreg.ids import DataRef
+from wxreg.ledger import queries
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
 from wxreg.publish.evidence import Evidence, gather
@@ -53,7 +57,23 @@ def write_card(library: Library, ledger: Ledger, model: str, run: str | None = N
         with writing_file(path.parent / figure.path) as aside:
             aside.write_bytes(figure.png)
     write_text(path, render_card(library, ledger, evidence, figures))
+    _enter(library, ledger, path, evidence)
     return path
+
+
+def _enter(library: Library, ledger: Ledger, path: Path, evidence: Evidence) -> None:
+    """Seal the card, so that its checkpoint and scores are found from the file alone."""
+    sha256, size = measured(path)
+    relative = Layout(library.root).relative(path)
+    for former in queries.artifacts_at(ledger, relative):
+        if former.removed is None and former.sha256 != sha256:
+            ledger.removed(former.sha256, relative)
+    sources = {evidence.sha256: "checkpoint"}
+    sources |= {found.digest: "scores" for found in evidence.evaluations}
+    now, head = datetime.now(UTC).isoformat(timespec="seconds"), ledger.head()
+    record = Seal("card", sha256, size, now, None, (head.sequence, head.hash), sources)
+    seal(path, record)
+    restore_artifact(library.root, ledger, path, record)
 
 
 def render_card(
@@ -170,8 +190,6 @@ def _scored(library: Library, evaluation: Any) -> Scored:
 
 def _packages(ledger: Ledger, evidence: Evidence) -> tuple[str, ...]:
     """The packages that matter for the numbers, from the run's own list."""
-    from wxreg.ledger import queries
-
     documents = evidence.run.documents
     if "installed" not in documents:
         return ()

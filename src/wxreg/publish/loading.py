@@ -23,14 +23,14 @@ print(blueprint.get("architecture"), blueprint.get("settings"), len(state), "ten
 
 _AURORA: Final = """\
 import json
-from pathlib import Path
 from aurora import Aurora
 from huggingface_hub import hf_hub_download
 from safetensors.torch import load_file
 
-config = json.loads(Path(hf_hub_download("REPOSITORY", "config.json")).read_text())
+config = json.load(open(hf_hub_download("REPOSITORY", "config.json")))
 weights = load_file(hf_hub_download("REPOSITORY", "model.safetensors"))
-model = Aurora(**config["network"]["arguments"])
+given = config["network"]["arguments"].items()
+model = Aurora(**{key: tuple(one) if isinstance(one, list) else one for key, one in given})
 model.load_state_dict({key.removeprefix("network."): weights[key] for key in weights})
 """
 

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
 
+from pydantic import ValidationError
+
 from wxreg.artifacts.checkpoint_file import read_checkpoint
 from wxreg.artifacts.digests import tree_digest
 from wxreg.artifacts.hub import Repository
@@ -18,7 +20,7 @@ from wxreg.artifacts.layout import Layout, record_beside
 from wxreg.artifacts.sealing import Seal, check_seal, seal, writing_file
 from wxreg.audit.restoring import restore_artifact, restore_run
 from wxreg.audit.signing import verify_signature
-from wxreg.errors import Conflict, IntegrityError, NotFound
+from wxreg.errors import Conflict, IntegrityError, NotFound, RegError
 from wxreg.ids import inside
 from wxreg.ledger.records import RunRecord
 from wxreg.ledger.store import Ledger
@@ -162,7 +164,10 @@ def _standing(here: Path, there: Path) -> Literal["missing", "same", "differs"]:
         return "same"
     if there.name != "lexicon.yaml":
         return "differs"
-    mine, theirs = _variables(here), _variables(there)
+    try:
+        mine, theirs = _variables(here), _variables(there)
+    except (RegError, ValidationError):
+        return "differs"
     if any(mine[name] != theirs[name] for name in mine.keys() & theirs.keys()):
         return "differs"
     return "missing" if mine.keys() <= theirs.keys() else (
