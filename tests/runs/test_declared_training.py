@@ -14,10 +14,13 @@ from wxreg.artifacts.checkpoint_file import RawTensor, read_checkpoint, write_ch
 from wxreg.artifacts.digests import file_digest
 from wxreg.errors import Incompatible, IntegrityError, NotFound, RegError
 from wxreg.ledger import queries
+from wxreg.runs.initial_weights import find_start
 from wxreg.runs.training import TrainOptions, train
 from wxreg.runs.training_data import Loaders, rare_weights, training_source
+from wxreg.specs.model import ArchitectureRef
 from wxreg.specs.training import RareSampling
 
+LORA = {"train_only": "lora-and-new"}
 OPTIONS = TrainOptions(quiet=True, accelerator="cpu", resume_seconds=0)
 
 
@@ -271,3 +274,34 @@ def test_rare_windows_are_drawn_more_often(world: World) -> None:
     weights = rare_weights(source, rare, world.store)
     assert np.array_equal(weights, np.where(shares >= share, 5.0, 1.0))
     assert {1.0, 5.0} == set(weights.tolist())
+
+
+def test_weights_that_nobody_pinned_are_refused_with_the_way_to_pin_them(world: World) -> None:
+    hub = {"repository": "a/b", "revision": "0" * 40, "licence": "MIT"}
+    error = _refused(world, _initial(**hub, file="weights.safetensors"))
+    assert (error.code, type(error)) == ("REG-460", Incompatible)
+    assert "no SHA-256" in error.message and "training.initial.sha256" in str(error.hint)
+    pickled = _refused(world, _initial(**hub, file="weights.ckpt", sha256="0" * 64))
+    assert "pickle, which is never loaded" in pickled.message
+    assert "safetensors" in str(pickled.hint) and "a/b@" in str(pickled.where)
+    donor = _train(world, "training.steps=1")
+    converted = {"path": str(donor.checkpoint.relative_to(world.root)), "sha256": donor.sha256}
+    assert _train(world, _initial(**hub, file="weights.ckpt", **converted)).run != donor.run
+
+
+def test_weights_may_be_given_to_several_parts_that_are_alike(world: World) -> None:
+    donor = _train(world, "training.steps=1")
+    parts = ["", "nowhere"]
+    child = _train(world, "training.steps=2", _initial(sha256=donor.sha256, into=parts))
+    with world.ledger() as ledger:
+        assert queries.run(ledger, child.run).outcome["initial"]["left"] == []
+
+
+@pytest.mark.parametrize("settings", [LORA, {"network": LORA}])
+def test_frozen_weights_that_nobody_trained_are_refused(
+    made_world: World, settings: dict[str, Any]
+) -> None:
+    system = ArchitectureRef(name="aurora", settings=settings)
+    plan = made_world.plan().model_copy(update={"architecture": system})
+    with made_world.ledger() as ledger, pytest.raises(Incompatible, match="nobody trained"):
+        find_start(made_world.library, ledger, plan)

@@ -46,17 +46,20 @@ class InitialWeights(Spec):
     they are a checkpoint that this workspace's ledger knows.
     """
 
-    sha256: Sha256
+    sha256: Sha256 | None = None
+    """None where nobody could pin it yet: such a plan resolves, and training says how to pin it."""
     path: str | None = None
-    """A checkpoint file, relative to the workspace."""
+    """A checkpoint file, relative to the workspace; it may stand for a conversion of the
+    repository's file."""
     repository: str | None = None
     revision: str | None = None
     file: str | None = None
     """The file of the repository, in the safetensors format."""
     licence: str | None = None
     """Under which licence the repository gives them."""
-    into: str = ""
-    """The part of the network that they are for, such as ``network``; empty for all of it."""
+    into: str | tuple[str, ...] = ""
+    """The part of the network that they are for, such as ``network``, or several parts that are
+    alike; empty for all of it."""
     strict: bool = False
     """Refuse weights that do not fill that part; else what they lack starts from the seed."""
 
@@ -70,9 +73,14 @@ class InitialWeights(Spec):
         hub = (self.repository, self.revision, self.file, self.licence)
         if any(hub) and not all(hub):
             raise ValueError("weights of the Hub need repository, revision, file and licence")
-        if self.path and self.repository:
-            raise ValueError("initial weights have a path or a repository, not both")
+        if self.sha256 is None and not self.repository:
+            raise ValueError("initial weights without a repository need their sha256")
         return self
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the network that they are for."""
+        return (self.into,) if isinstance(self.into, str) else self.into
 
 
 class CurriculumStage(Spec):
