@@ -88,7 +88,7 @@ CODES: Final = MappingProxyType(
         "REG-450": "score states of different layout cannot be merged",
         "REG-451": "a score cannot be formed from these fields",
         "REG-460": "a training cannot be carried out as declared",
-        "REG-461": "a forecast cannot be made from these times or views",
+        "REG-461": "a forecast cannot be made as declared, or from these times",
         "REG-462": "a draft cannot be run",
         "REG-464": "a run cannot be reproduced",
         "REG-465": "a forecast cannot be scored as asked",

@@ -18,7 +18,7 @@ from wxreg.models.tiling import TiledForecaster
 from wxreg.models.views import crop
 from wxreg.resolve.request import Request
 from wxreg.resolve.resolver import Resolved, resolve
-from wxreg.runs.checkpoint_ensembles import member_checkpoints
+from wxreg.runs.finding import member_checkpoints
 from wxreg.specs.plan import SamplePlan
 
 LIBRARY = Library(Path(__file__).parents[2])

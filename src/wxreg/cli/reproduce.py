@@ -18,10 +18,13 @@ def command(
     Example: reg reproduce train-20261121-034512-a3f9c1
     """
     from wxreg.cli.ledgers import opened
-    from wxreg.runs.reproducing import reproduce
+    from wxreg.runs.finding import reproducible_run
 
     session: Session = ctx.obj
     with opened(session) as ledger:
+        reproducible_run(ledger, run)  # before torch is loaded
+        from wxreg.runs.reproducing import reproduce
+
         found = reproduce(session.library, ledger, run, quiet=session.quiet or session.json)
     document = {
         "verdict": found.verdict,

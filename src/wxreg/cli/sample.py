@@ -117,10 +117,17 @@ def _run(
     format: str,
     device: str,
 ) -> dict[str, Any]:
+    from wxreg.resolve.resolver import resolve
+
+    if checkpoint is None:
+        resolve(session.library, request)  # before the database is opened
     from wxreg.cli.ledgers import opened
-    from wxreg.runs.sampling_request import sample_request
+    from wxreg.runs.sampling_plan import planned_sampling
 
     with opened(session) as ledger:
+        planned_sampling(session.library, ledger, request, checkpoint)  # before torch is loaded
+        from wxreg.runs.sampling_request import sample_request
+
         plan, sampled, exported = sample_request(
             session.library,
             ledger,

@@ -33,21 +33,20 @@ class CheckpointEnsemble(Forecaster):
         )
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
-        """One forecast from each of the first ``members`` checkpoints."""
-        self.check_members(members)
-        forecasts = [one.sample(batch, 1, noise) for one in self._first(members)]
-        return torch.cat(forecasts, dim=1)
+        """One step from each of the first ``members`` checkpoints, all with the same noise.
 
-    def check_members(self, members: int) -> None:
-        """Refuse more members than there are checkpoints."""
+        A roll-out, in which each goes its own way, takes the forecasters from :meth:`first`.
+        """
+        return torch.cat([one.sample(batch, 1, noise) for one in self.first(members)], dim=1)
+
+    def first(self, members: int) -> list[Forecaster]:
+        """The first ``members`` forecasters; more than there are checkpoints are refused."""
         if members > len(self.forecasters):
             raise Incompatible(
                 "REG-444",
                 f"{members} members were asked, but there are {len(self.forecasters)} checkpoints",
                 hint=f"ask for at most {len(self.forecasters)}, or keep more epochs",
             )
-
-    def _first(self, members: int) -> list[Forecaster]:
         found = list(self.forecasters)[:members]
         return [one for one in found if isinstance(one, Forecaster)]
 

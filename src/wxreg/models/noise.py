@@ -29,6 +29,12 @@ class MemberNoise:
         self.draws = 0
         """How many draws were made."""
 
+    def of_member(self, number: int) -> MemberNoise:
+        """The noise of one of these members alone, counted from the first."""
+        found = copy(self)
+        found._members = self._members[number : number + 1]
+        return found
+
     def from_draw(self, draws: int) -> MemberNoise:
         """The same noise as it was, or will be, after so many draws."""
         found = copy(self)

@@ -13,35 +13,10 @@ from wxreg.errors import Incompatible
 from wxreg.models.ensembles import CheckpointEnsemble, Weights, choose_soup
 from wxreg.models.forecaster import Forecaster
 from wxreg.runs.checkpoints import open_checkpoint, save_checkpoint, torch_tensors
+from wxreg.runs.finding import epoch_checkpoints
 from wxreg.specs.plan import SamplePlan, TrainPlan
 
 SOUP = "soup"
-
-
-def member_checkpoints(folder: Path, plan: SamplePlan) -> tuple[Path, ...]:
-    """The checkpoints of the last epochs, one for each member, in their order."""
-    members = plan.sampling.members
-    if plan.sampling.member_batch != members:
-        raise Incompatible(
-            "REG-461",
-            f"a checkpoint ensemble makes its {members} members together",
-            hint=f"--set sampling.member_batch={members}",
-        )
-    found = epoch_checkpoints(folder)
-    if members > len(found):
-        raise Incompatible(
-            "REG-444",
-            f"{members} members were asked, but there are {len(found)} checkpoints",
-            where=str(folder),
-            hint=f"ask for at most {len(found)}, or train more epochs with every_epoch",
-        )
-    return found[-members:]
-
-
-def epoch_checkpoints(folder: Path) -> tuple[Path, ...]:
-    """``epoch-1``, ``epoch-2`` … of one training."""
-    found = folder.glob("epoch-*.safetensors")
-    return tuple(sorted(found, key=lambda path: int(path.stem.removeprefix("epoch-"))))
 
 
 def open_ensemble(plan: SamplePlan, paths: Iterable[Path]) -> CheckpointEnsemble:

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from wxreg.data.batches import WindowBatch
+from wxreg.models.ensembles import CheckpointEnsemble
 from wxreg.models.forecaster import Batch, Forecaster
 from wxreg.models.noise import MemberNoise
 from wxreg.models.perturbing import perturb_inputs
@@ -39,7 +40,14 @@ def member_block(
 def _forecasts(
     forecaster: Forecaster, batch: Batch, plan: SamplePlan, members: int, noise: MemberNoise
 ) -> torch.Tensor:
-    """All asked leads ``(B, M, L, D, Y, X)``, step by step where the model rolls out."""
+    """All asked leads ``(B, M, L, D, Y, X)``, step by step where the model rolls out.
+
+    Each checkpoint of an ensemble is rolled out by itself, with the noise of its own member.
+    """
+    if isinstance(forecaster, CheckpointEnsemble):
+        each = enumerate(forecaster.first(members))
+        own = [_forecasts(one, batch, plan, 1, noise.of_member(n)) for n, one in each]
+        return torch.cat(own, dim=1)
     if plan.lead.mode != "rollout":
         made = forecaster.sample(batch, members, noise)
         return made[:, :, _asked(plan)] if made.shape[2] != len(plan.leads) else made

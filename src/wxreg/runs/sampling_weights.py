@@ -12,6 +12,7 @@ from wxreg.data.batches import WindowBatch
 from wxreg.library.loading import Library
 from wxreg.models.building import build
 from wxreg.models.compiling import compiled
+from wxreg.models.ensembles import CheckpointEnsemble
 from wxreg.models.forecaster import Forecaster
 from wxreg.models.precision import Deviation, measured_deviation, with_precision
 from wxreg.models.tiling import TiledForecaster
@@ -74,4 +75,7 @@ def declared_forecaster(
 def _tiled(plan: SamplePlan, forecaster: Forecaster) -> Forecaster:
     if plan.sampling.tile is None:
         return forecaster
+    if isinstance(forecaster, CheckpointEnsemble):
+        each = forecaster.first(len(forecaster.forecasters))
+        return CheckpointEnsemble([_tiled(plan, one) for one in each])
     return TiledForecaster(forecaster, plan.sampling.tile, plan.sampling.overlap).eval()
