@@ -14,7 +14,8 @@ from wxreg.artifacts.layout import Layout
 from wxreg.artifacts.sealing import Seal, measured, seal
 from wxreg.audit.workplace import Workplace
 from wxreg.canonical import canonical_json
-from wxreg.data.forecast_files import ForecastWriter, read_index
+from wxreg.data.forecast_files import ForecastWriter
+from wxreg.data.forecast_index import read_index
 from wxreg.data.forecast_layout import ForecastLayout
 from wxreg.ids import DataRef
 from wxreg.ledger import queries

@@ -18,6 +18,7 @@ import pytest
 from wxreg.artifacts.layout import Layout
 from wxreg.audit.audit import audit
 from wxreg.audit.check_versions import dvc_address
+from wxreg.ledger import queries
 from wxreg.ledger.records import RunStart
 from wxreg.ledger.store import Ledger
 
@@ -254,3 +255,29 @@ def test_todays_files_giving_another_plan_is_information_only(tmp_path):
         entry.write_text(entry.read_text().replace("batch: ", "batch: 1"))
         (found,) = told()
         assert found.severity == "info" and "batch" in found.what
+
+
+@pytest.mark.parametrize("how", ["model", "initial"])
+def test_weights_whose_licence_forbids_what_a_model_offers(tmp_path, how):
+    """A permissive model that continues non-commercial weights, of our own or of others."""
+    root = make_workspace(tmp_path / "lab")
+    entries = root / "registry" / "models"
+    with Ledger(root / ".reg" / "ledger.db") as ledger:
+        train(root, ledger, "train-20261121-010101-aaaaaa", np.ones(40, dtype="f4"))
+        (parent,) = queries.runs(ledger)
+        child = (entries / "parent-v1.yaml").read_text().replace("id: parent-v1", "id: free-v1")
+        (entries / "free-v1.yaml").write_text(child)
+        words = {"licence": "CC-BY-NC-4.0"} if how == "initial" else {}
+        plan = json.dumps({"training": {"initial": words}})
+        inputs = {parent.outcome["checkpoint"]: "initial"}
+        details = {"model": "free-v1"}
+        start = RunStart("train-free", "train", details=details, inputs=inputs,
+                         documents={"plan": plan})  # fmt: skip
+        ledger.begin(start)
+        if how == "model":
+            text = (entries / "parent-v1.yaml").read_text()
+            changed = text.replace("commercial: true", "commercial: false")
+            (entries / "parent-v1.yaml").write_text(changed)
+        found = [one for one in audit(root, ledger).findings if one.code == "REG-471"]
+        assert [one.where for one in found] == ["free-v1"]
+        assert "non-commercial" in found[0].what

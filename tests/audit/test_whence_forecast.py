@@ -17,7 +17,8 @@ import zarr
 
 from wxreg.audit.whence import whence, whence_all
 from wxreg.audit.workplace import Workplace
-from wxreg.data.forecast_files import export_netcdf, index_beside, read_index
+from wxreg.data.forecast_files import export_netcdf
+from wxreg.data.forecast_index import index_beside, read_index
 from wxreg.ledger.store import Ledger
 
 HOUR, START = little.HOUR, little.START

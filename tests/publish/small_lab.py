@@ -12,6 +12,8 @@ from small_workspace import make_workspace
 from wxreg.artifacts.checkpoint_file import RawTensor, write_checkpoint
 from wxreg.artifacts.digests import file_digest
 from wxreg.artifacts.layout import Layout
+from wxreg.artifacts.sealing import Seal, seal
+from wxreg.audit.restoring import restore_artifact
 from wxreg.ledger.records import RunStart
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
@@ -68,6 +70,11 @@ def train(root: Path, ledger: Ledger, run: str, weights: np.ndarray) -> None:
                           {plan.inputs.content: "inputs"}, {"plan": text}))  # fmt: skip
     ledger.running(run)
     sha256 = file_digest(path)
+    head = ledger.head()
+    record = Seal("checkpoint", sha256, path.stat().st_size, "2026-11-21T00:00:00+00:00", run,
+                  (head.sequence, head.hash))  # fmt: skip
+    seal(path, record)
+    restore_artifact(root, ledger, path, record)
     outcome = {"checkpoint": sha256, "checkpoints": {"best": sha256}, "seconds": 1.5,
                "metrics": {"validation": 0.125, "best_step": 7}}  # fmt: skip
     ledger.end(run, "finished", outcome)

@@ -44,6 +44,7 @@ def test_an_empty_workspace_can_resolve_and_knows_the_run(lab, published, empty)
     pulled = pull(empty)
     assert (pulled.commit, pulled.sha256) == (published.commit, lab.evidence.sha256)
     assert pulled.checkpoint == Layout(empty).checkpoint(pulled.run, "best")
+    assert pulled.signature == "none"
     assert pulled.checkpoint.read_bytes() == lab.evidence.checkpoint.read_bytes()
     plan = resolve(Library(empty), Request(model="parent-v1", task="train")).plan
     assert plan.digest() == lab.evidence.plan.digest()
@@ -135,7 +136,9 @@ def signed(lab, hub, tmp_path):
 def test_a_signature_goes_along_and_is_verified_on_arrival(hub, signed, empty, tmp_path):
     published, public = signed
     assert "lineage.json.sig" in hub.repos[REPO.id].commits[published.commit]
-    assert pull(empty, key=public).commit == published.commit
+    assert pull(empty).signature == "unchecked"
+    pulled = pull(empty, key=public)
+    assert (pulled.commit, pulled.signature) == (published.commit, "verified")
     with pytest.raises(IntegrityError) as caught:
         pull(empty, key=key_pair(tmp_path, "somebody")[1])
     assert caught.value.code == "REG-573"

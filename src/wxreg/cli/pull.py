@@ -84,10 +84,16 @@ def _pull_model(session: Session, what: str, key: Path | None) -> None:
                 "checkpoint": str(pulled.checkpoint),
                 "sha256": pulled.sha256,
                 "entries": list(pulled.entries),
+                "signature": pulled.signature,
             }
         )
         return
     session.line(f"{what}  {pulled.sha256[:12]}  fetched and verified")
     session.line(f"  checkpoint  {pulled.checkpoint}")
     session.line(f"  commit      {pulled.commit}, {len(pulled.entries)} registry files added")
+    if pulled.signature != "verified":
+        told = "it is signed; --key KEY checks by whom" if pulled.signature == "unchecked" else (
+            "nobody signed it: its files agree with each other, and that is all that is known"
+        )  # fmt: skip
+        session.note(told)
     session.note(f"next: reg sample {pulled.checkpoint}")

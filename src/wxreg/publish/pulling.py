@@ -48,6 +48,8 @@ class Pulled:
     sha256: str
     entries: tuple[str, ...]
     """The catalog and registry files that were added."""
+    signature: Literal["verified", "unchecked", "none"]
+    """Whether it is signed, and whether a key was at hand to check that."""
 
 
 def pull_model(
@@ -69,8 +71,15 @@ def pull_model(
         restore_run(root, ledger, run)
         origin = {"repo": repository.id, "commit": commit}
         target = _take_weights(root, ledger, folder, record, origin)
-    sha256 = str(body["checkpoint"]["sha256"])
-    return Pulled(repository.id, commit, record.id, target, sha256, tuple(sorted(entries)))
+    return Pulled(
+        repository.id,
+        commit,
+        record.id,
+        target,
+        str(body["checkpoint"]["sha256"]),
+        tuple(sorted(entries)),
+        "verified" if key else "unchecked" if SIGNATURE in paths else "none",
+    )
 
 
 def _refuse_programs(repository: Repository, paths: list[str]) -> None:
