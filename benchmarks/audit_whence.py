@@ -14,7 +14,8 @@ from measure import Figure, paired, report
 from wxreg.artifacts.digests import field_digest, prefix64
 from wxreg.audit.whence import whence
 from wxreg.audit.workplace import Workplace
-from wxreg.data.forecast_files import ForecastWriter, read_claim, read_index
+from wxreg.data.forecast_files import ForecastWriter, read_claim
+from wxreg.data.forecast_index import read_index
 from wxreg.data.forecast_layout import ForecastLayout
 from wxreg.ledger.records import ArtifactRecord, ForecastIndex, RunStart
 from wxreg.ledger.store import Ledger

@@ -14,14 +14,8 @@ import xarray as xr
 import zarr
 
 from wxreg.artifacts.digests import field_digest, merkle_root
-from wxreg.data.forecast_files import (
-    ForecastWriter,
-    export_netcdf,
-    index_beside,
-    open_forecast,
-    read_claim,
-    read_index,
-)
+from wxreg.data.forecast_files import ForecastWriter, export_netcdf, open_forecast, read_claim
+from wxreg.data.forecast_index import index_beside, read_index
 from wxreg.data.forecast_layout import ForecastLayout
 from wxreg.data.payload_index import field_prints
 from wxreg.errors import Conflict, IntegrityError, UsageError

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wxreg.data.forecast_files import ForecastWriter, open_forecast, read_index
+from wxreg.data.forecast_files import ForecastWriter, open_forecast
+from wxreg.data.forecast_index import read_index
 from wxreg.data.forecast_layout import ForecastLayout
 from wxreg.data.payload_index import field_prints
 from wxreg.errors import UsageError

@@ -9,7 +9,7 @@ from typing import Any
 from tiny_world import World
 
 from wxreg.artifacts.digests import file_digest
-from wxreg.data.forecast_files import read_index
+from wxreg.data.forecast_index import read_index
 from wxreg.ledger import queries
 from wxreg.ledger.records import RunRecord
 from wxreg.runs.sampling import Sampled, SampleOptions, sample

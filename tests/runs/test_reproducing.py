@@ -158,7 +158,7 @@ def test_members_from_checkpoints_are_reproduced(copies: Callable[[str], World])
     assert status == 0, document
     status, document = world.reg("sample", "tiny-v1", "--init", "2023-01-05T00:00")
     assert status == 0, document
-    from wxreg.data.forecast_files import read_index
+    from wxreg.data.forecast_index import read_index
 
     forecast = Path(document["forecast"]["path"])
     assert len({entry.digest for entry in read_index(forecast)}) == 3 * 2

@@ -10,7 +10,8 @@ import pytest
 from noisy_world import NoisyWorld, fields_of
 
 from wxreg.data import forecast_files
-from wxreg.data.forecast_files import open_forecast, read_claim, read_index
+from wxreg.data.forecast_files import open_forecast, read_claim
+from wxreg.data.forecast_index import read_index
 from wxreg.errors import Conflict, UsageError
 from wxreg.ledger import queries
 from wxreg.runs.sampling import SampleOptions

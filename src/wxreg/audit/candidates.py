@@ -8,7 +8,7 @@ from typing import Final
 
 from wxreg.artifacts.digests import merkle_root, prefix64
 from wxreg.audit.payload import Comparison, Payload, Reference, compare
-from wxreg.data.forecast_files import FieldEntry, index_beside, read_index
+from wxreg.data.forecast_index import FieldEntry, index_beside, read_index
 from wxreg.errors import IntegrityError
 from wxreg.ledger import lineage, queries
 from wxreg.ledger.records import Holder

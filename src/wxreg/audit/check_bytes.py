@@ -11,7 +11,7 @@ from wxreg.artifacts.sealing import read_seal
 from wxreg.audit.inventory import Inventory
 from wxreg.audit.payload import Reference, compare, read_payload
 from wxreg.canonical import short
-from wxreg.data.forecast_files import index_beside, read_index
+from wxreg.data.forecast_index import index_beside, read_index
 from wxreg.errors import NotFound, RegError
 from wxreg.findings import Finding
 from wxreg.ledger.records import ArtifactRecord

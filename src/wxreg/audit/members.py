@@ -12,7 +12,7 @@ from wxreg.artifacts.layout import Layout, record_beside
 from wxreg.artifacts.sealing import read_seal
 from wxreg.audit.chain import stored_plan
 from wxreg.audit.sealed import check_sealed
-from wxreg.data.forecast_files import index_beside
+from wxreg.data.forecast_index import index_beside
 from wxreg.errors import NotFound
 from wxreg.ids import DataRef
 from wxreg.ledger import lineage, queries

@@ -12,7 +12,8 @@ from typing import Any
 from wxreg.artifacts.digests import merkle_root, prefix64
 from wxreg.audit.answer import Difference
 from wxreg.audit.places import Labels, Place
-from wxreg.data.forecast_files import CLAIM, FieldEntry
+from wxreg.data.forecast_files import CLAIM
+from wxreg.data.forecast_index import FieldEntry
 from wxreg.data.payload_index import FieldPrint, field_prints, open_any
 
 

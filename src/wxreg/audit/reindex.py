@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wxreg.artifacts.digests import merkle_root, prefix64
-from wxreg.data.forecast_files import index_beside, read_index
+from wxreg.data.forecast_index import index_beside, read_index
 from wxreg.ledger.records import ForecastIndex
 
 

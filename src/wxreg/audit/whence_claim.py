@@ -12,7 +12,7 @@ from wxreg.audit.chain import claimed_chain
 from wxreg.audit.payload import Comparison, Payload, Reference, compare
 from wxreg.audit.proof import concluded, seal_beside
 from wxreg.audit.workplace import Workplace
-from wxreg.data.forecast_files import FieldEntry, index_beside, read_index
+from wxreg.data.forecast_index import FieldEntry, index_beside, read_index
 
 
 def whence_claim(payload: Payload, here: Workplace, *, deep: bool) -> Answer:

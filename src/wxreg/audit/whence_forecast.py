@@ -15,7 +15,7 @@ from wxreg.audit.proof import claim_differences, concluded, seal_beside
 from wxreg.audit.whence_claim import forecast_subject, is_constant, whence_claim
 from wxreg.audit.workplace import Workplace
 from wxreg.canonical import short
-from wxreg.data.forecast_files import index_beside, read_index
+from wxreg.data.forecast_index import index_beside, read_index
 from wxreg.errors import IntegrityError
 from wxreg.ledger import queries
 from wxreg.ledger.store import Ledger

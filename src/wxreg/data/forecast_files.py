@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,43 +22,20 @@ from numpy.typing import NDArray
 
 from wxreg.artifacts.digests import field_digest, merkle_root
 from wxreg.artifacts.sealing import storage_errors
+from wxreg.data.forecast_index import (
+    FieldEntry,
+    Place,
+    entry_line,
+    index_beside,
+    journal_beside,
+    read_entries,
+    write_entries,
+)
 from wxreg.data.forecast_layout import ForecastLayout, make_arrays
 from wxreg.data.windows import Start
 from wxreg.errors import Conflict, IntegrityError, NotFound, UsageError
 
 CLAIM = "wxreg"
-Place = tuple[str, int, int, int, float, int]
-"""Variable, init, lead, member, level and segment of a field."""
-
-
-@dataclass(frozen=True, order=True)
-class FieldEntry:
-    """One field of a forecast and its digest."""
-
-    variable: str
-    init: int
-    """Seconds since 1970."""
-    lead: int
-    """Seconds."""
-    member: int
-    level: float | None
-    digest: str
-    segment: int = 0
-    """The event, where the dataset has any: two of them may start at one time."""
-
-    def place(self) -> Place:
-        """What the field is of; sorts."""
-        level = self.level or 0.0
-        return (self.variable, self.init, self.lead, self.member, level, self.segment)
-
-
-def index_beside(path: Path) -> Path:
-    """The payload index of a forecast."""
-    return path.with_name(path.name + ".index.jsonl")
-
-
-def _journal_beside(path: Path) -> Path:
-    return path.with_name(path.name + ".writing.jsonl")
 
 
 class ForecastWriter:
@@ -83,14 +59,14 @@ class ForecastWriter:
         about = {"state": "writing", "claim": dict(claim), "outline": layout.outline()}
         with storage_errors(path):
             self._group = self._resume(about) if path.exists() else self._begin(about)
-            self._journal = _journal_beside(path).open("a", encoding="utf-8")
+            self._journal = journal_beside(path).open("a", encoding="utf-8")
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="forecast")
         self._threads = threads
         self._waiting: list[Future[list[FieldEntry]]] = []
 
     def _begin(self, about: dict[str, Any]) -> zarr.Group:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        _journal_beside(self.path).unlink(missing_ok=True)
+        journal_beside(self.path).unlink(missing_ok=True)
         aside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         group = zarr.open_group(aside, mode="w", zarr_format=3)
         group.attrs.update({"Conventions": "CF-1.11", CLAIM: about})
@@ -111,9 +87,9 @@ class ForecastWriter:
                 where=str(self.path),
                 hint="name another place, or delete the unfinished one",
             )
-        for entry in _read_entries(_journal_beside(self.path), torn=True):
+        for entry in read_entries(journal_beside(self.path), torn=True):
             self._entries[entry.place()] = entry
-        _rewrite(_journal_beside(self.path), list(self._entries.values()))
+        write_entries(journal_beside(self.path), list(self._entries.values()))
         for torn in self.path.rglob("*.partial"):  # what zarr was writing when it was killed
             torn.unlink()
         return zarr.open_group(self.path, mode="r+")
@@ -185,7 +161,7 @@ class ForecastWriter:
         while len(self._waiting) > room:
             entries = self._waiting.pop(0).result()
             with storage_errors(self.path):
-                self._journal.writelines(_line(entry) for entry in entries)
+                self._journal.writelines(entry_line(entry) for entry in entries)
                 self._journal.flush()
             self._entries.update({entry.place(): entry for entry in entries})
 
@@ -206,11 +182,11 @@ class ForecastWriter:
         entries = sorted(self._entries.values(), key=FieldEntry.place)
         root = merkle_root(entry.digest for entry in entries)
         with storage_errors(self.path):
-            _rewrite(index_beside(self.path), entries)
+            write_entries(index_beside(self.path), entries)
             about = _about(self.path)
             self._group.attrs[CLAIM] = {**about, "state": "whole", "merkle": root}
             self._journal.close()
-            _journal_beside(self.path).unlink()
+            journal_beside(self.path).unlink()
         return root
 
     def __enter__(self) -> Self:
@@ -240,11 +216,6 @@ def open_forecast(path: Path) -> xr.Dataset:
         )
     opened: xr.Dataset = xr.open_zarr(path, consolidated=False, decode_timedelta=True)
     return opened
-
-
-def read_index(path: Path) -> list[FieldEntry]:
-    """The payload index beside a forecast, ordered by what the fields are of."""
-    return _read_entries(index_beside(path), torn=False)
 
 
 def read_claim(path: Path) -> dict[str, Any]:
@@ -284,38 +255,3 @@ def _about(path: Path) -> dict[str, Any]:
     if not isinstance(about, dict):
         raise IntegrityError("REG-537", "this store carries no claim of wxreg", where=str(path))
     return about
-
-
-def _line(entry: FieldEntry) -> str:
-    """A line of the index; the segment is only there where the dataset has any."""
-    values = astuple(entry)
-    return json.dumps(values if entry.segment else values[:-1], separators=(",", ":")) + "\n"
-
-
-def _read_entries(path: Path, *, torn: bool) -> list[FieldEntry]:
-    """The entries of an index; with ``torn`` a last line cut short by a kill is left out."""
-    if not path.exists():
-        if torn:
-            return []
-        raise NotFound("REG-301", "the payload index is not there", where=str(path))
-    entries = []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    for number, line in enumerate(lines, start=1):
-        if not line or (torn and number == len(lines)):
-            continue
-        try:
-            entries.append(FieldEntry(*json.loads(line)))
-        except (TypeError, ValueError) as error:
-            raise IntegrityError(
-                "REG-536", f"line {number} is not a field: {error}", where=str(path)
-            ) from error
-    return entries
-
-
-def _rewrite(path: Path, entries: list[FieldEntry]) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("w", encoding="utf-8") as stream:
-        stream.writelines(map(_line, entries))
-        stream.flush()
-        os.fsync(stream.fileno())
-    aside.rename(path)

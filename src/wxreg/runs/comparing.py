@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wxreg.artifacts.checkpoint_file import RawTensor, read_checkpoint, weights_digest
-from wxreg.data.forecast_files import FieldEntry, open_forecast, read_index
+from wxreg.data.forecast_files import open_forecast
+from wxreg.data.forecast_index import FieldEntry, read_index
 
 Difference = dict[str, Any]
 """``layer``, or ``variable``, ``init``, ``lead``, ``member`` …; then ``why``, or ``largest`` (in

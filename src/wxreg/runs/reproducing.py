@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wxreg.artifacts.layout import Layout
-from wxreg.data.forecast_files import read_index
+from wxreg.data.forecast_index import read_index
 from wxreg.data.windows import Start
 from wxreg.errors import NotFound
 from wxreg.ledger import queries

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from wxreg.artifacts.digests import prefix64
 from wxreg.data.batches import BatchSource
 from wxreg.data.clock import moment_text
-from wxreg.data.forecast_files import read_index
+from wxreg.data.forecast_index import read_index
 from wxreg.data.forecast_layout import EPOCH, ForecastLayout
 from wxreg.data.missing_inputs import FilledInput
 from wxreg.errors import Conflict

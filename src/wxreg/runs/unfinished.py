@@ -9,9 +9,8 @@ from typing import Any
 import zarr
 
 from wxreg.data.forecast_files import CLAIM, read_claim
+from wxreg.data.forecast_index import journal_beside
 from wxreg.errors import IntegrityError, NotFound
-
-_JOURNAL = ".writing.jsonl"
 
 
 def is_unfinished(path: Path, plan: str) -> bool:
@@ -34,9 +33,9 @@ def take_over(path: Path, forecasts: Path, claim: Mapping[str, Any]) -> None:
         found = [one for one in found if _same(read_claim(one)["claim"], claim)]
         if not found:
             return
-        journal = found[0].with_name(found[0].name + _JOURNAL)
+        journal = journal_beside(found[0])
         if journal.exists():
-            journal.rename(path.with_name(path.name + _JOURNAL))
+            journal.rename(journal_beside(path))
         found[0].rename(path)
     about = read_claim(path)
     if about.get("state") == "writing" and _same(about["claim"], claim):
