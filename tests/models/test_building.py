@@ -168,3 +168,25 @@ def test_full_scales_run_on_the_meta_device(
         drawn = model.sample(meta, 2, MemberNoise(0, [0.0], 2))
     assert drawn.is_meta
     assert drawn.shape == (1, 2, 1, 9, 24, 28)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "crop", "padding"),
+    [
+        ("unet", {"depth": 3, "pad": "refuse"}, "16 by 24", "24 by 32"),
+        ("ddpm", {"depth": 1, "pad": "refuse"}, "22 by 26", "22 by 28"),
+        ("ddpm", {"depth": 1, "pad": "refuse", "resolution": "quarter"}, "16 by 24", "24 by 32"),
+    ],
+)
+def test_a_grid_that_cannot_be_halved_is_refused_with_what_fits(
+    fields: np.ndarray, name: str, settings: dict[str, object], crop: str, padding: str
+) -> None:
+    odd = fields[..., :22, :27]
+    with pytest.raises(Incompatible) as refusal:
+        build(weather.blueprint(odd, name, settings=settings))
+    assert refusal.value.code == "REG-440"
+    assert crop in str(refusal.value.hint) and padding in str(refusal.value.hint)
+    padded = {**settings, "pad": "reflect"}
+    built = build(weather.blueprint(odd, name, settings=padded), 0)
+    batch = weather.windows(odd).pick(slice(0, 1))
+    assert built.loss(batch, torch.Generator().manual_seed(0)).total.isfinite()
