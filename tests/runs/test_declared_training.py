@@ -265,6 +265,16 @@ def test_each_term_of_a_loss_says_how_hard_it_pulls(world: World) -> None:
         assert min(line["gradient_shares"].values()) > 0.01
 
 
+def test_no_line_of_the_metrics_is_about_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A validation takes the sums; a line at the same step would have none left."""
+    monkeypatch.setattr("wxreg.runs.training_loop._LOG_SECONDS", 0.0)
+    lines = _lines(world, _train(world).run)
+    assert [line["step"] for line in lines] == list(range(1, 13))
+    assert all(line["loss"] > 0 and line["samples_per_second"] > 0 for line in lines)
+
+
 def test_rare_windows_are_drawn_more_often(world: World) -> None:
     _train(world, "training.steps=1")
     source = training_source(world.plan(), (world.store, world.store))

@@ -112,8 +112,8 @@ class Between(lightning.Callback):
 
     def _show(self, module: TrainingModule) -> None:
         now = time.monotonic()
-        if now - self._logged_at < _LOG_SECONDS:
-            return
+        if now - self._logged_at < _LOG_SECONDS or not module.progress.batches:
+            return  # a validation has just told it all
         self._logged_at = now
         line = module.progress.take()
         self._files.log({"step": module.step, **line})
