@@ -31,11 +31,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 DAYS = ("precip_day", "tmax_day")
 HOURS = ("precip_1h", "precip_3h", "precip_6h")
 TEACHER, STUDENT = "corrdiff-era5-v1", "corrdiff-fast-era5-v1"
+TILED = "harpnet-conus404-v1"
 SHARP = [
     *(("unet-era5-v1", one) for one in DAYS),
-    *(("harpnet-conus404-v1", one) for one in HOURS),
+    *((TILED, one) for one in HOURS),
 ]
-ENSEMBLES = [(name, variable) for name in (TEACHER, STUDENT) for variable in DAYS]
+ENSEMBLES = [(name, variable) for name in (TEACHER, STUDENT, "sr3-era5-v1") for variable in DAYS]
 INITS = "8"
 """Days of the test split that ensembles are drawn for, evenly spread."""
 BLOCK = 3
@@ -121,9 +122,7 @@ def finest_distance(members: Floats, truth: Floats) -> float:
     return float(np.abs(10 * np.log10(power[0][first:] / power[1][first:])).mean())
 
 
-@pytest.mark.parametrize(
-    "name", ["unet-era5-v1", "harpnet-conus404-v1", TEACHER, STUDENT, "sr3-era5-v1"]
-)
+@pytest.mark.parametrize("name", ["unet-era5-v1", TILED, TEACHER, STUDENT, "sr3-era5-v1"])
 def test_an_entry_trains_within_two_minutes_on_two_cores(lab: Lab, name: str) -> None:
     if name == STUDENT:
         lab.train(TEACHER)
@@ -142,6 +141,20 @@ def test_a_downscaler_is_sharper_than_interpolation(lab, forecast_of, name, vari
         blocks(shown), blocks(plain), lambda state: float(np.asarray(finish("rmse", state)))
     )
     assert better.high < 0
+
+
+@pytest.mark.parametrize("variable", HOURS)
+def test_stitched_tiles_show_no_seam(lab: Lab, forecast_of: Any, variable: str) -> None:
+    """What tiles change jumps nowhere by a tenth of how much rain differs between two cells."""
+    tiled = forecast_of(TILED)
+    document = lab.reg("sample", TILED, "--set", "sampling.tile=null", "--limit", INITS)
+    whole = xr.open_zarr(document["forecast"]["path"], consolidated=False)
+    there = members_of(tiled.sel(init_time=whole.init_time), variable)
+    change = there - members_of(whole, variable)
+    assert np.any(change)
+    jumps = np.abs(np.diff(change, axis=-1)).mean(axis=(0, 1, 2))
+    natural = np.abs(np.diff(there, axis=-1)).mean()
+    assert jumps.max() < 0.1 * natural
 
 
 @pytest.mark.parametrize(("name", "variable"), ENSEMBLES)
