@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -127,6 +128,17 @@ def test_a_truncated_chunk_is_an_error(tmp_path: Path) -> None:
     chunk.write_bytes(chunk.read_bytes()[:10])
     with pytest.raises(IntegrityError, match="2023-06-01T02:00"):
         prepare(PreparePlan(request=request(path), output=tmp_path / "out.zarr"))
+
+
+def test_an_absurd_shape_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    globe().chunk(time=1).to_zarr(path, zarr_format=3, consolidated=False)
+    about = path / "2m_temperature" / "zarr.json"
+    body = json.loads(about.read_text())
+    body["shape"][1:] = [10**6, 10**6]
+    about.write_text(json.dumps(body))
+    with pytest.raises((Incompatible, IntegrityError)):
+        _ = open_source(request(path)).t2m[0].values
 
 
 def test_times_that_the_axis_lacks_are_missing(tmp_path: Path) -> None:

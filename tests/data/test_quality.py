@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 from tiny_grib import (
     GRID,
@@ -21,8 +23,11 @@ from tiny_grib import (
 
 from wxreg.data.prepare import PreparePlan, prepare
 from wxreg.data.quality import quality_findings
+from wxreg.data.quality_rules import rule_findings
 from wxreg.data.reading import open_source
+from wxreg.data.stores import StoredVariable, create_store
 from wxreg.errors import IntegrityError
+from wxreg.specs.dataset import QualityRule
 from wxreg.specs.variables import ArraySelector, VariableEntry
 
 
@@ -127,3 +132,29 @@ def test_hrrrzarr_overflow_of_half_precision_is_an_error(tmp_path: Path) -> None
     zarr.open_array(where, mode="r+")[0, 0] = np.inf
     with pytest.raises(IntegrityError, match="overflows"):
         open_source(hrrrzarr_request(tmp_path)).t2m[0].compute()
+
+
+def test_declared_faults_are_told_of_the_stores_that_they_touch(tmp_path: Path) -> None:
+    def rule(name: str, kind: str, start: str, end: str, action: str = "warn") -> QualityRule:
+        period = {"start": start, "end": end}
+        return QualityRule.model_validate_json(
+            json.dumps(
+                {"variables": [name], "rule": kind, "what": "w", "period": period, "action": action}
+            )
+        )
+
+    times = np.datetime64("2023-06-01", "ns") + np.arange(24) * np.timedelta64(1, "h")
+    stored = (StoredVariable("t2m", ("time", "y", "x"), (24, 2, 2), {}),)
+    path = tmp_path / "s.zarr"
+    create_store(path, stored, {"time": xr.Variable("time", times)}, {"wxreg": {}})
+    crossed = rule("t2m", "regime-change", "2014-01-01T00:00", "2023-06-01T12:00")
+    (found,) = rule_findings(path, [crossed])
+    assert (found.severity, "border at 2023-06-01T12:00" in found.what) == ("warning", True)
+    silent = [
+        rule("t2m", "regime-change", "2014-01-01T00:00", "2023-06-02T00:00"),
+        rule("t2m", "units", "2014-01-01T00:00", "2021-12-21T12:00", "convert"),
+        rule("u10", "frozen", "2014-01-01T00:00", "2030-01-01T00:00", "refuse"),
+    ]
+    assert rule_findings(path, silent) == []
+    loud = rule("t2m", "frozen", "2014-01-01T00:00", "2030-01-01T00:00", "refuse")
+    assert [one.severity for one in rule_findings(path, [loud])] == ["error"]

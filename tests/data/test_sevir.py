@@ -272,3 +272,22 @@ def test_the_real_mangled_catalogue_is_read_whole():
 
 def test_archive_places():
     assert SevirArchive("s3://sevir/").path("vil/2019/a.h5") == "s3://sevir/data/vil/2019/a.h5"
+
+
+@pytest.mark.parametrize("shape", [(1, 10**6, 10**6, 49), (1, 96, 96, 12), (1, 96, 96)])
+def test_an_absurd_shape_is_refused_before_it_is_read(archive, shape):
+    path = next((archive / "data/vil/2019").glob("*.h5"))
+    with h5py.File(path, "r+") as made:
+        del made["vil"]
+        made.create_dataset("vil", shape=shape, dtype="u1", chunks=True)  # a few bytes on the disk
+    with pytest.raises(IntegrityError, match=r"claims|has the shape"):
+        _ = open_source(request(archive, "vil")).vil[0].values
+
+
+def test_an_absurd_list_of_flashes_is_refused(archive):
+    path = next((archive / "data/lght/2019").glob("*.h5"))
+    with h5py.File(path, "r+") as made:
+        del made["S1"]
+        made.create_dataset("S1", shape=(10**11, 5), dtype="f8", chunks=(1000, 5))
+    with pytest.raises(IntegrityError, match="flashes of S1"):
+        _ = open_source(request(archive, "vil", "lght")).lght[1].values

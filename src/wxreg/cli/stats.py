@@ -32,6 +32,10 @@ def compute(
     step: Annotated[
         list[str] | None, typer.Option(help="A step for tendencies, such as 1h; may be repeated.")
     ] = None,
+    variable: Annotated[
+        list[str] | None,
+        typer.Option(help="A derived variable beyond those of the view; may be repeated."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
     """Compute statistics in one pass over the training split and write them into the catalog.
@@ -51,6 +55,7 @@ def compute(
             view,
             name,
             tuple(Duration.parse(text) for text in step or ()),
+            more=tuple(variable or ()),
             workers=workers,
             progress=bar.told,
         )

@@ -187,7 +187,11 @@ def _statistics_faults(match: Match, hold: Hold, command: str) -> Iterator[str]:
         yield from _leaks(hold, period)
     missing = [name for name in match.channels(hold.side) if name not in statistics.channels]
     if missing:
-        yield f"the statistics {hold.statistics_name!r} lack {', '.join(missing)}: `{command}`"
+        bare = dict.fromkeys(name.partition("@")[0] for name in missing)
+        derived = [name for name in bare if name not in version.variables]
+        more = "".join(f" --variable {name}" for name in derived)
+        lacking = f"the statistics {hold.statistics_name!r} lack {', '.join(missing)}"
+        yield f"{lacking}: `{command}{more}`"
     step = str(match.model.lead.step)
     needs = match.model.architecture.settings.get("target") == "tendency"
     for name in match.channels(hold.side) if needs and hold.role == "targets" else ():

@@ -14,6 +14,7 @@ from wxreg.artifacts.sealing import storage_errors, write_text
 from wxreg.data.fields import FieldStore
 from wxreg.data.leakage import Events, event_findings, split_findings, window_findings
 from wxreg.data.quality import quality_findings
+from wxreg.data.quality_rules import rule_findings
 from wxreg.data.readers.sevir_catalogue import PROJECTION, parse_catalogue
 from wxreg.data.readers.sevir_files import SevirArchive
 from wxreg.data.windows import enumerate_windows, period_seconds
@@ -44,8 +45,9 @@ def check_version(library: Library, ref: DataRef) -> list[Finding]:
 
 def quality(library: Library, version: Version, store: Path) -> list[Finding]:
     """The quality findings of a store of that version."""
-    licence = version.licence or library.description(version.dataset).licence
-    return quality_findings(store, library.lexicon(), licence)
+    described = library.description(version.dataset)
+    measured = quality_findings(store, library.lexicon(), version.licence or described.licence)
+    return [*measured, *rule_findings(store, described.quality)]
 
 
 def write_quality_report(store: Path, version: str, findings: Sequence[Finding]) -> Path:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
+from typing import Final
 
 from wxreg.artifacts.dvc import pull_version
 from wxreg.artifacts.layout import Layout
+from wxreg.canonical import digest, short
 from wxreg.data.prepare import PreparePlan, Progress, prepare, store_is_current
 from wxreg.data.reading import ReadRequest
 from wxreg.data.target import Target
@@ -18,6 +20,8 @@ from wxreg.specs.plan import StorePlan
 from wxreg.specs.timeaxis import TimeAxis
 from wxreg.specs.variables import VariableEntry
 
+_LONGEST_ADDITION: Final = 60
+
 
 def prepared_store(
     library: Library,
@@ -27,9 +31,12 @@ def prepared_store(
     workers: int = 2,
     progress: Progress | None = None,
 ) -> Path:
-    """The canonical store of one side of a plan; fetched and prepared where it is not current."""
+    """The canonical store of one side of a plan; fetched and prepared where it is not current.
+
+    Derived variables that only the plan names are computed now, into a store of their own.
+    """
     ref = DataRef.parse(store.dataset)
-    plan = prepare_plan(library, layout, ref, store.view)
+    plan = prepare_plan(library, layout, ref, store.view, store.variables)
     return prepared(plan, lambda: fetched_version(library, layout, ref), workers, progress)
 
 
@@ -58,13 +65,20 @@ def fetched_version(library: Library, layout: Layout, ref: DataRef) -> Path:
     return folder
 
 
-def prepare_plan(library: Library, layout: Layout, ref: DataRef, view: str) -> PreparePlan:
-    """How one view of a version is prepared, from its catalog entry alone."""
+def prepare_plan(
+    library: Library, layout: Layout, ref: DataRef, view: str, needed: tuple[str, ...] = ()
+) -> PreparePlan:
+    """How one view of a version is prepared, from its catalog entry alone.
+
+    ``needed`` variables that the view does not list are derived besides.
+    """
     version = library.version(ref)
-    wanted = store_variables(library, version, view)
+    listed = store_variables(library, version, view)
+    more = tuple(sorted(set(needed) - set(listed)))
+    wanted = listed + more
     return PreparePlan(
         request=_request(library, layout, version, view, wanted),
-        output=store_path(layout, version, view),
+        output=store_path(layout, version, view, more),
         variables=wanted,
         source_digest=version.content,
         gaps=library.description(version.dataset).gaps,
@@ -72,10 +86,14 @@ def prepare_plan(library: Library, layout: Layout, ref: DataRef, view: str) -> P
     )
 
 
-def store_path(layout: Layout, version: Version, view: str) -> Path:
-    """Where the store of a view lies."""
+def store_path(layout: Layout, version: Version, view: str, more: tuple[str, ...] = ()) -> Path:
+    """Where the store of a view lies; one with more variables lies beside it."""
     path = layout.prepared(version.dataset, version.name)
-    return path if view == NATIVE else path.with_name(f"{path.stem}-{view}{path.suffix}")
+    name = path.stem if view == NATIVE else f"{path.stem}-{view}"
+    added = "".join(f"+{variable}" for variable in more)
+    if len(added) > _LONGEST_ADDITION:
+        added = f"+{short(digest('variables', list(more)))}"
+    return path.with_name(f"{name}{added}{path.suffix}")
 
 
 def store_variables(library: Library, version: Version, view: str) -> tuple[str, ...]:

@@ -32,15 +32,16 @@ def compute_statistics(
     name: str | None = None,
     steps: tuple[Duration, ...] = (),
     *,
+    more: tuple[str, ...] = (),
     quantiles: bool = True,
     workers: int = 2,
     progress: Progress | None = None,
 ) -> tuple[Path, Statistics]:
     """Compute the statistics of one view and write them into the catalog.
 
-    A file that has the same numbers already stays as it is.
+    ``more`` names derived variables beyond those of the view.  A file that has the same numbers already stays as it is.
     """
-    plan = _plan(library, ref, view, name or view, steps, quantiles=quantiles)
+    plan = _plan(library, ref, view, name or view, steps, more, quantiles=quantiles)
     made = compute(plan, workers, progress)
     path = library.statistics_path(ref, plan.id)
     if _digest_of(library, ref, plan.id) == made.digest():
@@ -71,7 +72,8 @@ def verify_statistics(library: Library, ref: DataRef, name: str, view: str) -> l
     found = {step for channel in known.channels.values() for step in channel.tendencies}
     steps = tuple(Duration.parse(step) for step in sorted(found))
     quantiles = any(channel.quantiles for channel in known.channels.values())
-    return verify(known, _plan(library, ref, view, name, steps, quantiles=quantiles))
+    named = tuple(channel.partition("@")[0] for channel in known.channels)
+    return verify(known, _plan(library, ref, view, name, steps, named, quantiles=quantiles))
 
 
 def _plan(
@@ -80,12 +82,13 @@ def _plan(
     view: str,
     name: str,
     steps: tuple[Duration, ...],
+    needed: tuple[str, ...],
     *,
     quantiles: bool,
 ) -> StatisticsPlan:
     version = library.version(ref)
     layout = Layout(library.root)
-    recipe = prepare_plan(library, layout, ref, view)
+    recipe = prepare_plan(library, layout, ref, view, needed)
     store = prepared(recipe, lambda: fetched_version(library, layout, ref))
     lexicon = library.lexicon()
     described = library.description(ref.dataset).views.get(view)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wxreg.data.readers.damage_record import DamageRecord
+from wxreg.data.reading import CELL_LIMIT
 from wxreg.errors import IntegrityError
 
 FRAMES: Final = 49
@@ -22,6 +23,8 @@ CADENCE_MINUTES: Final = 5
 LIGHTNING_METRES: Final = 8000
 _MISSING_CODE: Final = 255
 _NO_IMAGE: Final = -32768
+_FLASH_COLUMNS: Final = 5
+"""``[t, lat, lon, X, Y]``."""
 Floats = NDArray[np.float32]
 EventPlace = tuple[str, str, int, str]
 """File, image type, position in the file, and id of an event."""
@@ -112,7 +115,8 @@ def event_codes(archive: SevirArchive, name: str, image: str, index: int, event:
     """The stored numbers of one event ``(row, column, frame)``."""
     with archive.open(name) as opened:
         codes, ids = opened[image], opened["id"]
-        if codes.ndim != 4 or codes.shape[3] != FRAMES or not 0 <= index < codes.shape[0]:
+        whole = codes.ndim == 4 and codes.shape[3] == FRAMES and 0 <= index < codes.shape[0]
+        if not whole or codes.shape[1] * codes.shape[2] > CELL_LIMIT:
             raise IntegrityError(
                 "REG-536",
                 f"{image} has the shape {codes.shape}; expected (events, rows, columns, {FRAMES}) "
@@ -136,7 +140,14 @@ def event_lightning(
 ) -> Any:
     """Flashes of one event counted on cells of 8 km in the five minutes before each frame."""
     with archive.open(name) as opened:
-        flashes = np.asarray(opened[event][...], np.float64)
+        listed = opened[event]
+        if listed.ndim != 2 or listed.shape[1] != _FLASH_COLUMNS or listed.size > CELL_LIMIT:
+            raise IntegrityError(
+                "REG-536",
+                f"the flashes of {event} have the shape {listed.shape}; expected (flash, 5)",
+                where=archive.path(name),
+            )
+        flashes = np.asarray(listed[...], np.float64)
     return count_flashes(flashes, offsets, cells)
 
 
