@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,22 +54,74 @@ def test_a_stage_waits_for_what_an_earlier_one_makes(stages: dict[str, Any]) -> 
         made |= {path for out in stage["outs"] for path in out}
 
 
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh clone that was pulled as a DVC user does it, without `reg`."""
+    folder = tmp_path_factory.mktemp("dvc")
+    call(folder, "git", "clone", "-q", str(ROOT), "a fresh clone")
+    call(folder / "a fresh clone", "dvc", "pull", "-q")
+    return folder / "a fresh clone"
+
+
 @pytest.mark.slow
-def test_a_fresh_clone_pulls_and_repeats(tmp_path: Path) -> None:
-    clone = tmp_path / "a fresh clone"
-    call(tmp_path, "git", "clone", "-q", str(ROOT), str(clone))
-    call(clone, "dvc", "pull", "-q")
+def test_a_fresh_clone_pulls_every_version(clone: Path) -> None:
     library = Library(clone)
-    for dataset in ("hrrr", "era5"):
+    for dataset in library.ids("dataset"):
         for name in library.versions(dataset):
             version = library.version(DataRef(dataset, name))
             assert tree_digest(clone / "data" / dataset / name).digest == version.content
+    assert "up to date" in call(clone, "dvc", "status", "data/hrrr/mini-1.dvc")
+    assert "Everything is up to date" in call(clone, "dvc", "push")
+    assert not call(clone, "git", "status", "--porcelain").strip()
+
+
+@pytest.mark.slow
+def test_a_tampered_cache_is_found_and_repaired(clone: Path) -> None:
+    cache = clone / ".dvc" / "cache" / "files" / "md5"
+    victims = sorted(path for path in cache.rglob("*") if path.is_file())[:2]
+    for victim, content in zip(victims, (b"tampered", b""), strict=True):
+        victim.chmod(0o644)
+        victim.write_bytes(content)
+    shutil.rmtree(clone / "data" / "hrrr" / "mini-1")
+    shutil.rmtree(clone / "data" / "sevir" / "mini-1")
+    for version in ("hrrr@mini-1", "hrrr@mini-2", "sevir@mini-1", "era5@mini-1"):
+        call(clone, "reg", "pull", version)
+        ref = DataRef.parse(version)
+        folder = clone / "data" / ref.dataset / version.partition("@")[2]
+        assert tree_digest(folder).digest == Library(clone).version(ref).content
+
+
+@pytest.mark.slow
+def test_plain_dvc_pushes_to_s3_and_pulls_from_it(clone: Path) -> None:
+    sys.path.insert(0, str(ROOT / "tests" / "data"))
+    from archive_servers import s3_archive
+
+    with s3_archive("released", {}) as options:
+        endpoint = options["client_kwargs"]["endpoint_url"]
+        call(clone, "dvc", "remote", "add", "--local", "lab", "s3://released/wxreg")
+        for name, value in (("endpointurl", endpoint), ("access_key_id", "x"),
+                            ("secret_access_key", "x")):  # fmt: skip
+            call(clone, "dvc", "remote", "modify", "--local", "lab", name, value)
+        call(clone, "dvc", "push", "-q", "-r", "lab", "data/era5/mini-1.dvc")
+        shutil.rmtree(clone / "data" / "era5" / "mini-1")
+        shutil.rmtree(clone / ".dvc" / "cache")
+        call(clone, "dvc", "pull", "-q", "-r", "lab", "data/era5/mini-1.dvc")
+    version = Library(clone).version(DataRef("era5", "mini-1"))
+    assert tree_digest(clone / "data" / "era5" / "mini-1").digest == version.content
+    call(clone, "dvc", "pull", "-q")  # the rest comes from the remote that ships with the clone
+
+
+@pytest.mark.slow
+def test_the_pipeline_repeats_and_then_rests(clone: Path) -> None:
     call(clone, "dvc", "repro", "-q", "statistics")
     assert not call(clone, "git", "status", "--porcelain", "catalog", "data").strip()
     again = call(clone, "dvc", "repro", "statistics")
     assert "Stage 'statistics' didn't change, skipping" in again
     assert "statistics" not in call(clone, "dvc", "status", "statistics")
-    assert "Everything is up to date" in call(clone, "dvc", "push")
+    call(clone, "dvc", "repro", "-q")
+    made = json.loads((clone / "pipeline" / "evaluate.json").read_text())
+    assert made
+    assert "up to date" in call(clone, "dvc", "repro")
 
 
 def call(folder: Path, *words: str) -> str:

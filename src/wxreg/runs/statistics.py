@@ -39,7 +39,8 @@ def compute_statistics(
 ) -> tuple[Path, Statistics]:
     """Compute the statistics of one view and write them into the catalog.
 
-    ``more`` names derived variables beyond those of the view.  A file that has the same numbers already stays as it is.
+    ``more`` names derived variables beyond those of the view.  A file that has the same numbers
+    already stays as it is.
     """
     plan = _plan(library, ref, view, name or view, steps, more, quantiles=quantiles)
     made = compute(plan, workers, progress)
