@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import BoundaryNorm
 
-from wxreg.report import curves, maps
+from wxreg.data.windows import Start
+from wxreg.report import curves, decisions, maps
 from wxreg.report.case import Case, moment, projection
 from wxreg.report.colours import colouring
 from wxreg.report.pages import Shown, embedded, html_page, markdown_page
@@ -62,7 +63,7 @@ def case() -> Case:
         members=truth + draw.normal(0, 5, (4, 20, 30)).astype("f4"),
         truth=truth,
         last=np.roll(truth, -3, 1),
-        init=1_686_466_800,
+        start=Start(1_686_466_800),
         lead=3600,
         threshold=20.0,
         extent=(0.0, 90.0, 0.0, 60.0),
@@ -120,9 +121,10 @@ def test_a_page_is_whole_in_itself_and_escapes_what_it_shows(tmp_path: Path) -> 
 
 
 def test_markdown_holds_the_same_rows(tmp_path: Path) -> None:
-    text = markdown_page(scores(tmp_path), LEXICON, [], "report.html")
+    text = markdown_page(scores(tmp_path), LEXICON, [Shown("Skill of it", "by lead", b"\x89PNG")])
     table = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(table) == 2 + 4
+    assert "![Skill of it](figures/skill-of-it.png)" in text
     assert "| rmse | t2m | 1h |  |  | all | 1.5 | 1.2 … 1.8 | K | -25.0% |" in text
 
 
@@ -132,6 +134,38 @@ def test_curves_show_model_and_baselines(tmp_path: Path) -> None:
     assert "against persistence" in words(curves.skill_by_lead(scores(tmp_path), LEXICON, "rmse"))
     assert "refc ≥ 20 dBZ" in words(curves.performance(scores(tmp_path), LEXICON))
     assert curves.by_lead(scores(tmp_path), LEXICON, "crps") is None
+
+
+def test_maps_of_wide_domains_are_stacked(case: Case) -> None:
+    wide = replace(case, extent=(-110.0, -80.0, 35.0, 41.0), axes=("longitude", "latitude"))
+    across, down = (maps.triplet(one).axes[:3] for one in (case, wide))
+    assert len({round(axis.get_position().y0, 6) for axis in across}) == 1
+    assert len({round(axis.get_position().x0, 6) for axis in down}) == 1
+
+
+def test_leads_within_the_hour_are_shown_in_minutes() -> None:
+    from wxreg.report.panels import lead_axis, panels
+
+    for leads, word in ((["5min", "1h"], "(min)"), (["1h"], "(h)"), (["90min", "3h"], "(h)")):
+        axis = panels(1, 2.0)[1][0]
+        lead_axis(axis, leads)
+        assert word in axis.get_xlabel()
+
+
+def test_csi_and_fss_name_threshold_units_and_baselines(tmp_path: Path) -> None:
+    both = scores(tmp_path)
+    extra = [
+        row(metric=metric, variable="refc", threshold=20.0, value=value, lead=lead, scale=scale)
+        for metric, scale in (("csi", None), ("fss", 1.0), ("fss", 5.0))
+        for lead, value in (("1h", 0.5), ("2h", 0.3))
+    ]
+    document = {**both.document, "scores": [*both.document["scores"], *extra]}
+    document["baselines"] = {"persistence": extra}
+    made = replace(both, document=document)
+    for figure in (decisions.csi_by_lead(made, LEXICON), decisions.fss_by_scale(made, LEXICON, 3)):
+        said = words(figure)
+        assert "refc ≥ 20 dBZ" in said and "persistence" in said
+    assert decisions.csi_by_lead(both, LEXICON) is None
 
 
 def test_consistency_bars_hold_nine_in_ten_reliable_forecasts() -> None:

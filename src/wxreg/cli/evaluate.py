@@ -26,7 +26,8 @@ def command(
         str | None, typer.Option(help="A protocol; the model's own if none is named.")
     ] = None,
     baseline: Annotated[
-        list[str] | None, typer.Option(help="A system to compare with; may be repeated.")
+        list[str] | None,
+        typer.Option(help="A system, a forecast or its run to compare with; may be repeated."),
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="Another dataset version as the truth.")
@@ -41,6 +42,9 @@ def command(
         int | None, typer.Option(min=1, help="At most so many initial times, evenly spread.")
     ] = None,
     set_: Set = None,
+    figures: Annotated[
+        bool, typer.Option(help="Draw the report of each evaluation at once.")
+    ] = True,
 ) -> None:
     """Score forecasts against the truth and against baselines.
 
@@ -64,6 +68,8 @@ def command(
         )  # fmt: skip
 
     found = [_evaluated(session, name, scale, request, options) for name in names]
+    if figures:
+        _draw(session, [one.run for one in found])
     documents = [dict(one.document) for one in found]
     if session.json:
         session.document(documents[0] if len(documents) == 1 else {"evaluations": documents})
@@ -71,7 +77,13 @@ def command(
     for one in found:
         show(session, one.document)
         session.line(f"scores    {one.folder}")
-        session.note(f"next: reg report {one.run}")
+
+
+def _draw(session: Session, runs: list[str]) -> None:
+    from wxreg.report.reporting import write_report
+
+    for run in runs:
+        session.note(f"report {write_report(session.library, run).html}")
 
 
 def _evaluated(

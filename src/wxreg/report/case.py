@@ -17,6 +17,7 @@ from wxreg.specs.variables import Variable
 
 Field = NDArray[np.floating[Any]]
 _LEADS: Final = 6
+_HALF: Final = 180.0
 
 _PROJECTIONS: Final = {
     "lcc": "Lambert conformal", "laea": "Lambert equal-area", "stere": "stereographic",
@@ -32,7 +33,7 @@ class Case:
     members: Field
     truth: Field
     last: Field | None
-    """The field at the init time; none where it is missing."""
+    """What the model was given of it last, on its own grid; none where it was given nothing."""
     start: Start
     lead: int
     threshold: float | None
@@ -76,6 +77,8 @@ class Drawing:
     variable: Variable
     thresholds: Sequence[float]
     grid: Grid
+    inputs: TruthFields | None = None
+    """What the model was given; none where it was given nothing of the channel."""
 
     def case(self) -> Case | None:
         """The init whose truth varies most, at the last lead that has a truth."""
@@ -108,14 +111,16 @@ class Drawing:
 
     def _at(self, position: int, number: int, place: int) -> Case:
         start = self.forecast.starts[position]
-        last = self.truth.place(start, 0)
+        last = None if self.inputs is None else self.inputs.place(start, 0)
         extent, axes = _extent(self.truth, self.grid)
         real = self.truth.read(place, self.channel)
         return Case(
             variable=self.variable,
             members=self.forecast.read(position, number, self.channel),
             truth=real,
-            last=None if last is None else self.truth.read(last, self.channel),
+            last=None
+            if last is None or self.inputs is None
+            else self.inputs.read(last, self.channel),
             start=start,
             lead=self.forecast.leads[number],
             threshold=_reached(self.thresholds, real),
@@ -138,6 +143,8 @@ def _extent(
     scale, unit = (1000.0, "km") if grid.units == "m" else (1.0, "°")
     dy, dx = (step / scale for step in grid.spacing)
     west, east = float(x.min()) / scale - dx / 2, float(x.max()) / scale + dx / 2
+    if grid.units != "m" and west >= _HALF:
+        west, east = west - 2 * _HALF, east - 2 * _HALF
     south, north = float(y.min()) / scale - dy / 2, float(y.max()) / scale + dy / 2
     names = ("x", "y") if grid.units == "m" else ("longitude", "latitude")
     return (west, east, south, north), (f"{names[0]} ({unit})", f"{names[1]} ({unit})")

@@ -11,12 +11,12 @@ import numpy as np
 
 from wxreg.leadtime import Duration
 from wxreg.report.colours import LINES
+from wxreg.report.panels import lead_axis, panels
 from wxreg.runs.scoring_files import ScoresFile
 from wxreg.runs.scoring_rows import ScoreRow
 from wxreg.specs.variables import Variable
 
 Lexicon = Mapping[str, Variable]
-_COLUMNS = 3
 _SIDE = 0.12
 """How far apart the bars of one lead stand, in hours."""
 
@@ -28,13 +28,15 @@ def by_lead(scores: ScoresFile, lexicon: Lexicon, metric: str) -> Any | None:
     if not names:
         return None
     others = {name: _plain(rows, metric) for name, rows in scores.baselines().items()}
-    figure, axes = _panels(len(names))
+    figure, axes = panels(len(names), 2.9)
     for axis, (variable, level) in zip(axes, names, strict=True):
         known = lexicon[str(variable)]
         _line(axis, _of(mine, variable, level), scores.document["model"], LINES[0], "-")
         for number, (name, rows) in enumerate(others.items(), start=1):
             _line(axis, _of(rows, variable, level), name, LINES[number % 7], "--", number)
         _label(axis, known, level, f"{metric} ({known.units})")
+        lead_axis(axis, scores.document["leads"])
+        axis.margins(y=0.12)
         axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
     _legend_below(figure, axes[0])
     return figure
@@ -50,13 +52,15 @@ def skill_by_lead(scores: ScoresFile, lexicon: Lexicon, metric: str) -> Any | No
     if not names:
         return None
     baselines = list(scores.baselines())
-    figure, axes = _panels(len(names))
+    figure, axes = panels(len(names), 2.9)
     for axis, (variable, level) in zip(axes, names, strict=True):
         axis.axhline(0, color="0.4", linewidth=1)
         for number, name in enumerate(baselines, start=1):
             mine = [row for row in _of(rows, variable, level) if row.baseline == name]
             _line(axis, mine, f"against {name}", LINES[number % len(LINES)], "-", number)
         _label(axis, lexicon[str(variable)], level, f"skill of {metric}")
+        lead_axis(axis, scores.document["leads"])
+        axis.margins(y=0.12)
     _legend_below(figure, axes[0])
     return figure
 
@@ -65,7 +69,6 @@ def _label(axis: Any, variable: Variable, level: float | None, quantity: str) ->
     title = variable.long_name + (f" at {level:g}" if level else "")
     axis.set_title(fill(title, 36), fontsize=9)
     axis.set_ylabel(quantity, fontsize=8)
-    axis.set_xlabel("lead time (h)", fontsize=8)
 
 
 def spread_and_error(scores: ScoresFile) -> Any | None:
@@ -74,13 +77,14 @@ def spread_and_error(scores: ScoresFile) -> Any | None:
     names = list(dict.fromkeys((row.variable, row.level) for row in rows))
     if not names:
         return None
-    figure, axes = _panels(1, wide=True)
+    figure, axes = panels(1, 4.8, 7.5)
     axes[0].axhline(1, color="0.4", linewidth=1)
     for number, (variable, level) in enumerate(names):
         label = f"{variable}" + (f"@{level:g}" if level else "")
         _line(axes[0], _of(rows, variable, level), label, LINES[number % 7], "-", number)
     axes[0].set_ylabel("spread / RMSE of the mean")
-    axes[0].set_xlabel("lead time (h)")
+    lead_axis(axes[0], scores.document["leads"])
+    axes[0].margins(y=0.12)
     axes[0].set_ylim(bottom=0)
     axes[0].legend(fontsize=8)
     return figure
@@ -92,7 +96,7 @@ def performance(scores: ScoresFile, lexicon: Lexicon) -> Any | None:
     points = {name: _performance_points(rows) for name, rows in sources.items()}
     if not points[scores.document["model"]]:
         return None
-    figure, axes = _panels(1, wide=True)
+    figure, axes = panels(1, 4.8, 7.5)
     _performance_grid(axes[0])
     markers = "osD^vP*"
     thresholds = sorted({key for each in points.values() for key in each})
@@ -193,23 +197,6 @@ def _line(
         return
     axis.plot(hours, value, style, marker="o", markersize=4, color=colour, label=label)
     axis.fill_between(hours, low, high, color=colour, alpha=0.18, linewidth=0)
-
-
-def _panels(count: int, *, wide: bool = False) -> tuple[Any, list[Any]]:
-    from matplotlib.figure import Figure
-
-    columns = min(count, _COLUMNS)
-    rows = -(-count // columns)
-    size = (7.5, 4.8) if wide else (3.6 * columns, 2.7 * rows + 0.5)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
-    for axis in axes:
-        axis.tick_params(labelsize=8)
-        axis.grid(color="0.92")
-        axis.set_axisbelow(True)
-    for axis in axes[count:]:
-        axis.set_visible(False)
-    return figure, axes[:count]
 
 
 def _legend_below(figure: Any, axis: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from wxreg.report.colours import LINES, colouring
 from wxreg.runs.scoring_rows import lead_text
 
 _FEW = 2
+_WIDE = 0.6
+"""Domains flatter than this are stacked, and drawn larger."""
+_AROUND, _BETWEEN = 1.0, 0.4
+"""Inches for the titles of a figure, and of each of its panels."""
 
 
 def triplet(case: Case) -> Any:
@@ -36,11 +41,11 @@ def sequence(fields: Sequence[tuple[Case, Field]]) -> Any | None:
     for column, (one, forecast) in enumerate(fields):
         image = _image(one, axes[0, column], f"truth, {lead_text(one.lead)}", one.truth, style)
         _image(one, axes[1, column], f"forecast, {lead_text(one.lead)}", forecast, style)
-        axes[0, column].set_xlabel("")
+        axes[1, column].set_xlabel(case.axes[0])
     for axis in axes[:, 0]:
         axis.set_ylabel(case.axes[1])
     figure.suptitle(f"{case.title}\ninit {moment(case.init)}", fontsize=10)
-    figure.supxlabel(f"projection: {case.projection}", fontsize=8, color="0.35")
+    _projection(figure, case)
     _bar(figure, image, list(axes.ravel()), case)
     return figure
 
@@ -60,8 +65,8 @@ def mean_and_spread(case: Case) -> Any | None:
     top = float(np.nanquantile(spread, 0.998)) or 1.0
     image = _image(case, axes[2], f"spread of {len(case.members)} members", spread,
                    {"cmap": "cividis", "norm": Normalize(0, top)})  # fmt: skip
-    figure.colorbar(image, ax=axes[2], label=f"standard deviation ({case.variable.units})",
-                    shrink=0.8)  # fmt: skip
+    figure.colorbar(image, ax=axes[2], label=case.variable.units, shrink=0.8,
+                    extend="max")  # fmt: skip
     return figure
 
 
@@ -128,7 +133,7 @@ def shaded(case: Case) -> Any | None:
     figure, axes = _figure(case, 1)
     axes[0].imshow(colours, extent=case.extent)
     _frame(case, axes[0], f"mean; grey where the spread nears {top:.3g} {case.variable.units}")
-    figure.colorbar(mapped, ax=axes[0], label=case.title, shrink=0.8)
+    figure.colorbar(mapped, ax=axes[0], label=case.variable.units, shrink=0.8, extend="both")
     return figure
 
 
@@ -148,13 +153,30 @@ def _figure(case: Case, count: int) -> tuple[Any, list[Any]]:
     from matplotlib.figure import Figure
 
     west, east, south, north = case.extent
-    height = 4.0 * min(max((north - south) / (east - west), 0.5), 1.5) + 0.9
-    figure = Figure(figsize=(4.2 * count + 0.8, height), layout="constrained")
-    axes = list(np.atleast_1d(figure.subplots(1, count, sharex=True, sharey=True)))
-    figure.suptitle(f"{case.title}\n{case.when}", fontsize=10)
-    axes[0].set_ylabel(case.axes[1])
-    figure.supxlabel(f"projection: {case.projection}", fontsize=8, color="0.35")
+    ratio = (north - south) / (east - west)
+    width = 4.2 if ratio > _WIDE else 6.5
+    height = width * min(max(ratio, 0.3), 1.5)
+    down = count if ratio <= _WIDE else 1
+    across = count // down
+    size = (width * across + 1.2, (height + _BETWEEN) * down + _AROUND)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = list(np.ravel(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)))
+    figure.suptitle("\n".join([fill(case.title, 64), *_when(case, across)]), fontsize=10)
+    for number, axis in enumerate(axes):
+        axis.set_ylabel(case.axes[1] if down > 1 or number == 0 else "")
+        axis.set_xlabel(case.axes[0] if down == 1 or number == count - 1 else "")
+    _projection(figure, case)
     return figure, axes
+
+
+def _when(case: Case, across: int) -> list[str]:
+    """The times on one line where the figure is wide enough, else on two."""
+    init, _, rest = case.when.partition(", lead")
+    return [case.when] if across > 1 else [init, f"lead{rest}"]
+
+
+def _projection(figure: Any, case: Case) -> None:
+    figure.supxlabel(f"projection: {case.projection}", fontsize=8, color="0.35")
 
 
 def _image(case: Case, axis: Any, name: str, field: Field, style: dict[str, Any]) -> Any:
@@ -165,14 +187,14 @@ def _image(case: Case, axis: Any, name: str, field: Field, style: dict[str, Any]
 
 def _frame(case: Case, axis: Any, name: str) -> None:
     axis.set_title(name, fontsize=10)
-    axis.set_xlabel(case.axes[0])
     axis.set_xlim(case.extent[:2])
     axis.set_ylim(case.extent[2:])
     axis.set_aspect("equal")
 
 
 def _bar(figure: Any, image: Any, axes: list[Any], case: Case) -> None:
-    figure.colorbar(image, ax=axes, label=case.title, shrink=0.8, extend="both")
+    beyond = "max" if case.variable.colours == "rain" else "both"
+    figure.colorbar(image, ax=axes, label=case.variable.units, shrink=0.8, extend=beyond)
 
 
 def _outline(case: Case, axis: Any, field: NDArray[Any], colour: str, width: float) -> None:
@@ -191,5 +213,5 @@ def _legend(axis: Any, lines: list[tuple[str, str]]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=colour, label=name) for colour, name in lines]
-    axis.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.13),
-                ncols=len(lines), fontsize=8, frameon=False)  # fmt: skip
+    axis.legend(handles=handles, loc="upper right", ncols=len(lines), fontsize=8,
+                framealpha=0.85)  # fmt: skip

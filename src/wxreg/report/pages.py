@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -16,6 +17,10 @@ from wxreg.specs.variables import Variable
 
 Lexicon = Mapping[str, Variable]
 
+_DRAWN: Final = frozenset({"wavelength (km)", "rank", "probability", "middle of the bin",
+                           "cost/loss ratio"})  # fmt: skip
+"""Scales whose rows are shown as curves only."""
+FIGURES: Final = "figures"
 _STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto;
   padding: 0 1rem; color: #222; background: #fff }
@@ -40,6 +45,11 @@ class Shown:
     caption: str
     png: bytes
 
+    @property
+    def file(self) -> str:
+        """The name of its file beside the Markdown page."""
+        return "-".join(re.findall("[a-z0-9]+", self.title.lower())) + ".png"
+
 
 def embedded(title: str, caption: str, figure: Any) -> Shown:
     """A figure as the bytes of a PNG."""
@@ -63,13 +73,22 @@ def html_page(scores: ScoresFile, lexicon: Lexicon, shown: Sequence[Shown]) -> s
     )
 
 
-def markdown_page(scores: ScoresFile, lexicon: Lexicon, shown: Sequence[Shown], html: str) -> str:
-    """The facts and the table; the figures are in the HTML page beside it."""
+def markdown_page(scores: ScoresFile, lexicon: Lexicon, shown: Sequence[Shown]) -> str:
+    """The facts, the figures (files in a folder beside it) and the table."""
     document = scores.document
     columns, rows = score_table(scores, lexicon)
     lines = [f"# {document['model']}: {document['protocol']}", ""]
     lines += [f"- {name}: {value}" for name, value in _facts(document)]
-    lines += ["", f"Figures (in [{html}]({html})): " + ", ".join(one.title for one in shown), ""]
+    for one in shown:
+        lines += [
+            "",
+            f"## {one.title}",
+            "",
+            f"![{one.title}]({FIGURES}/{one.file})",
+            "",
+            one.caption,
+        ]
+    lines += ["", "## Scores", ""]
     lines += ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
@@ -83,7 +102,7 @@ def score_table(scores: ScoresFile, lexicon: Lexicon) -> tuple[list[str], list[l
                "units", *(f"skill: {name}" for name in names)]  # fmt: skip
     rows = []
     for row in scores.rows:
-        if row.baseline is not None or row.metric in ("psd", "rank_histogram", "reliability"):
+        if row.baseline is not None or METRICS[row.metric].scale in _DRAWN:
             continue
         bounds = "" if row.low is None or row.high is None else f"{row.low:.4g} … {row.high:.4g}"
         rows.append(

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wxreg.report.colours import LINES
+from wxreg.report.panels import panels
 from wxreg.report.states import States, merged, names_of
 from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_keys import MODEL
 from wxreg.scores.categorical import ratio
+from wxreg.scores.spread_error import spread_curve
 from wxreg.specs.variables import Variable
-
-_COLUMNS = 3
 
 
 def reliability(states: States, scoring: Scoring, lexicon: Mapping[str, Variable]) -> Any | None:
     """Observed frequency by forecast probability, for every variable and threshold."""
-    tables = list(_tables(states, scoring))
+    tables = list(tables_of(states, scoring))
     if not tables:
         return None
-    figure, axes = _panels(len(tables), 3.4)
+    figure, axes = panels(len(tables), 3.4)
     for axis, (channel, threshold, table) in zip(axes, tables, strict=True):
         units = lexicon[channel.partition("@")[0]].units
         axis.set_title(f"{channel} ≥ {threshold:g} {units}", fontsize=9)
@@ -35,22 +35,25 @@ def ranks(states: States, scoring: Scoring) -> Any | None:
     """How often the truth takes each rank among the members; flat is calibrated."""
     found = []
     for channel in names_of(states, "ensemble"):
-        counts = merged(states, MODEL, "ensemble", channel, scoring.bin_atoms["all"])["ranks"]
+        state = merged(states, MODEL, "ensemble", channel, scoring.bin_atoms["all"])
+        counts = state["ranks"]
         if len(counts) > 2 and counts.sum() > 0:
-            found.append((channel, counts / counts.sum()))
+            found.append((channel, counts / counts.sum(), int(state["count"])))
     if not found:
         return None
-    figure, axes = _panels(len(found), 2.6)
-    for axis, (channel, shares) in zip(axes, found, strict=True):
+    figure, axes = panels(len(found), 2.6)
+    for axis, (channel, shares, cases) in zip(axes, found, strict=True):
         axis.bar(np.arange(len(shares)), shares, color=LINES[0], width=0.9)
         axis.axhline(1 / len(shares), color=LINES[1], linewidth=1.2, linestyle="--")
-        axis.set_title(channel, fontsize=9)
+        axis.set_title(f"{channel}, {cases:,} cells", fontsize=9)
+        axis.set_xticks(np.arange(0, len(shares), -(-len(shares) // 8)))
         axis.set_xlabel("rank of the truth", fontsize=8)
         axis.set_ylabel("share", fontsize=8)
     return figure
 
 
-def _tables(states: States, scoring: Scoring) -> Any:
+def tables_of(states: States, scoring: Scoring) -> Iterator[tuple[str, float, NDArray[np.int64]]]:
+    """``(channel, threshold, count table)`` of every event that happened, for an ensemble."""
     for channel in names_of(states, "ensemble"):
         state = merged(states, MODEL, "ensemble", channel, scoring.bin_atoms["all"])
         for threshold, table in zip(scoring.thresholds(channel), state["table"], strict=True):
@@ -93,15 +96,28 @@ def consistency(table: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[
     return ends[0], ends[1]
 
 
-def _panels(count: int, height: float) -> tuple[Any, list[Any]]:
-    from matplotlib.figure import Figure
-
-    columns = min(count, _COLUMNS)
-    rows = -(-count // columns)
-    figure = Figure(figsize=(3.5 * columns, height * rows), layout="constrained")
-    axes = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
-    for axis in axes:
-        axis.tick_params(labelsize=8)
-    for axis in axes[count:]:
-        axis.set_visible(False)
-    return figure, axes[:count]
+def error_by_spread(
+    states: States, scoring: Scoring, lexicon: Mapping[str, Variable]
+) -> Any | None:
+    """The error of the ensemble mean in bins of its spread; on the diagonal it is calibrated."""
+    found = []
+    for channel in names_of(states, "spread_error"):
+        everywhere = scoring.bin_atoms["all"]
+        curve = spread_curve(merged(states, MODEL, "spread_error", channel, everywhere))
+        if (curve.points > 0).sum() > 1:
+            found.append((channel, curve))
+    if not found:
+        return None
+    figure, axes = panels(len(found), 3.0)
+    for axis, (channel, curve) in zip(axes, found, strict=True):
+        units = lexicon[channel.partition("@")[0]].units
+        top = float(np.nanmax([curve.spread, curve.error])) * 1.05
+        share = curve.points / curve.points.sum()
+        axis.plot([0, top], [0, top], color="0.5", linewidth=1)
+        axis.plot(curve.spread, curve.error, "-", color=LINES[0], linewidth=1)
+        axis.scatter(curve.spread, curve.error, s=6 + 150 * share, color=LINES[0])
+        axis.set(xlim=(0, top), ylim=(0, top))
+        axis.set_title(channel, fontsize=9)
+        axis.set_xlabel(f"spread ({units})", fontsize=8)
+        axis.set_ylabel(f"RMSE of the mean ({units})", fontsize=8)
+    return figure

@@ -45,14 +45,14 @@ class ClimateDays:
     ) -> Iterator[tuple[StateKey, State]]:
         """What one field of a source adds, with its truth where times are paired."""
         for channel in self._channels("climate"):
-            field = self.taken(made(channel))
+            field = self.taken(made(channel)[...])
             day = None if real is None else real(channel)
             state = self._year(source, channel).update(self._cells(field), self._cells(day))
             yield self._key(source, "climate", channel, init, lead), state
         if self.scoring.protocol.pairing == "distribution":
             for channel in self._channels("distribution"):
-                field = self._cells(self.taken(made(channel)))
-                state = self._paired(channel).update(field, None)
+                field = self._cells(self.taken(made(channel)[...]))
+                state = _one_bin(self._paired(channel).update(field, None))
                 yield self._key(source, "distribution", channel, init, lead), state
 
     def truth_states(
@@ -64,7 +64,7 @@ class ClimateDays:
                 state = self._year(source, channel).update(None, self._cells(real(channel)))
                 yield self._key(source, "climate", channel, second - lead, lead), state
             for channel in self._channels("distribution"):
-                state = self._paired(channel).update(None, self._cells(real(channel)))
+                state = _one_bin(self._paired(channel).update(None, self._cells(real(channel))))
                 yield self._key(source, "distribution", channel, second - lead, lead), state
 
     def taken(self, field: Field) -> Field:
@@ -100,6 +100,11 @@ class ClimateDays:
         if statistic == "climate":
             block = year_and_month(init + lead, self.calendar)[0]
         return StateKey(source, statistic, name, lead, "", season, block)
+
+
+def _one_bin(state: State) -> State:
+    """With the leading axis of atoms that the statistic has where times are paired."""
+    return State({name: values[None] for name, values in state.arrays.items()})
 
 
 def heavy_rain_limit(

@@ -39,6 +39,8 @@ def metric_findings(
     bins = 1 + 2 * len(protocol.masks) + len(protocol.regions)
     if bins > _MOST_BINS:
         yield f"masks and regions make {bins} overlapping bins; at most {_MOST_BINS} fit"
+    if protocol.pairing == "distribution" and (protocol.masks or protocol.regions):
+        yield "masks and regions need paired times, and the protocol's pairing is distribution"
     if "climate" in asked and truth is not None and truth.cadence.seconds != _DAY:
         yield f"climate metrics need daily data; the truth comes every {truth.cadence}"
     if sampled is not None:
