@@ -1,45 +1,74 @@
-"""Extra peak memory of scoring 10 and 50 members, above the arrays themselves, in MiB."""
+"""Peak memory of streaming `hrrr-convective`, in MiB above the interpreter and its imports.
+
+At 10 and 50 members on the full grid, and at 10 and 100 days on one of 256 x 256; each in a
+fresh process, as a peak never falls.
+"""
 
 from __future__ import annotations
 
 import resource
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 
+import scores_streaming
 from measure import Figure, report
-from scores_fields import THRESHOLDS, ensemble
+from scores_fields import SHAPE
 
-from wxreg.scores.ensemble import EnsembleScores
+from wxreg.runs.evaluating_fields import ForecastFields
+from wxreg.runs.evaluating_tally import Tally
+from wxreg.runs.scoring_keys import MODEL, StateKey
+
+SMALL = (256, 256)
 
 
-def extra(members: int) -> float:
-    """Measured in a fresh process: the peak never falls."""
-    done = subprocess.run(
-        [sys.executable, __file__, str(members)], capture_output=True, text=True, check=True
-    )
+def peak(members: int, shape: tuple[int, int], days: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        scores_streaming.write(Path(folder), members, shape, days)
+        command = [sys.executable, __file__, folder, str(members)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout)
+
+
+def child(folder: Path, members: int) -> None:
+    fields = ForecastFields(folder / "forecast.zarr")
+    shape = fields.lat.shape
+    _score(fields, members, shape, [])
+    warm = _peak()
+    _score(fields, members, shape, range(len(fields.inits)))
+    print(_peak() - warm)
+
+
+def _score(
+    fields: ForecastFields, members: int, shape: tuple[int, ...], inits: Iterable[int]
+) -> Tally:
+    tally, scorings = Tally(), [scores_streaming.scoring(which, shape) for which in (True, False)]
+    for init in inits:
+        for wanted in scorings:
+            forecast, truth = scores_streaming.sides(fields, init, members)
+            for statistic, name, state in wanted.states(forecast, truth):
+                tally.add(
+                    StateKey(MODEL, statistic, name, 3600, "", "", fields.inits[init] // 86_400),
+                    state,
+                )
+    return tally
 
 
 def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def child(members: int) -> None:
-    small = ensemble(2)
-    EnsembleScores(THRESHOLDS, threads=2).update(small[0][:, :64], small[1][:64])
-    forecast, truth = ensemble(members)
-    before = _peak()
-    EnsembleScores(THRESHOLDS, threads=2).update_with_maps(forecast, truth)
-    print(_peak() - before)
-
-
 def main() -> list[Figure]:
-    few, many = extra(10), extra(50)
+    few, many = peak(10, SHAPE, 1), peak(50, SHAPE, 1)
+    short, long = peak(4, SMALL, 10), peak(4, SMALL, 100)
     return [
-        Figure("scores_memory_of_1GiB", many / 1024, 1, many, 1024, "MiB"),
-        Figure("scores_memory_50_vs_10", many / max(few, 1), 1.5, many, few, "MiB"),
+        Figure("scores_memory_of_1GiB", max(many, long) / 1024, 1, max(many, long), 1024, "MiB"),
+        Figure("scores_memory_50_vs_10_members", many / few, 1.5, many, few, "MiB"),
+        Figure("scores_memory_100_vs_10_days", long / short, 1.5, long, short, "MiB"),
     ]
 
 
 if __name__ == "__main__":
-    child(int(sys.argv[1])) if len(sys.argv) > 1 else report(main())
+    child(Path(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 1 else report(main())

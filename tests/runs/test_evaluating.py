@@ -159,13 +159,13 @@ def test_an_evaluation_goes_on_where_it_was_stopped(truth: Path, tmp_path: Path)
     stopped = tallied(Streams(score, opened, fields), range(2))
     keep_tally(tmp_path / "kept", stopped)
     read: list[int] = []
-    original = opened.read
+    original = opened.members_of
 
     def counted(init: int, lead: int, channel: str) -> object:
         read.append(init)
         return original(init, lead, channel)
 
-    opened.read = counted  # type: ignore[method-assign,assignment]
+    opened.members_of = counted  # type: ignore[method-assign,assignment]
     resumed = tallied(Streams(score, opened, fields), keep=tmp_path / "kept")
     assert set(read) == {2, 3, 4}
     assert resumed.pairs == whole.pairs == 10

@@ -14,6 +14,7 @@ from wxreg.data.fields import FieldStore
 from wxreg.data.forecast_files import open_forecast, read_claim
 from wxreg.data.windows import Start, seconds_since_epoch
 from wxreg.errors import IntegrityError
+from wxreg.runs.scoring_bands import StoredMembers
 
 Field = NDArray[np.floating[Any]]
 
@@ -50,20 +51,27 @@ class ForecastFields:
 
     def read(self, init: int, lead: int, channel: str) -> Field:
         """All members of a channel ``(M, Y, X)`` at those positions of the axes."""
+        return self.members_of(init, lead, channel)[...]
+
+    def members_of(self, init: int, lead: int, channel: str) -> StoredMembers:
+        """The same, read when it is indexed."""
         name, _, level = channel.partition("@")
-        place: tuple[Any, ...] = (init, lead, slice(None))
-        if level:
-            place += (self.levels.index(float(level)),)
+        between = (self.levels.index(float(level)),) if level else ()
         array: Any = self._group[name]
-        try:
-            return np.asarray(array[place])
-        except (ValueError, OSError, RuntimeError, KeyError) as error:
-            raise IntegrityError(
-                "REG-536",
-                f"{channel} of init {init} and lead {lead} cannot be read: {error}",
-                where=str(self.path),
-                hint="`reg verify` says what is damaged; sample the forecast again",
-            ) from error
+
+        def read(index: tuple[Any, ...]) -> Field:
+            member, *cells = index
+            try:
+                return np.asarray(array[(init, lead, member, *between, *cells)])
+            except (ValueError, OSError, RuntimeError, KeyError) as error:
+                raise IntegrityError(
+                    "REG-536",
+                    f"{channel} of init {init} and lead {lead} cannot be read: {error}",
+                    where=str(self.path),
+                    hint="`reg verify` says what is damaged; sample the forecast again",
+                ) from error
+
+        return StoredMembers((self.members, *array.shape[-2:]), read)
 
 
 class TruthFields:

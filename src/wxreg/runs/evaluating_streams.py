@@ -143,7 +143,7 @@ def score_init(tally: Tally, streams: Streams, position: int) -> None:
         return
 
     def mine(number: int) -> Read:
-        return lambda channel: forecast.read(position, number, channel)
+        return lambda channel: forecast.members_of(position, number, channel)
 
     sources = {MODEL: mine, **{name: reads for name, reads in made.items() if reads}}
     _score_sequence(tally, streams, start, sources)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from wxreg.runs.scoring_bands import Members, bands, held
 from wxreg.runs.scoring_cellwise import CELLWISE, ENSEMBLE_ONLY
 from wxreg.runs.scoring_joint import JOINT, joint_states
 from wxreg.runs.scoring_settings import declared
@@ -34,8 +35,8 @@ from wxreg.specs.units import conversion
 from wxreg.specs.variables import Variable
 
 Field = NDArray[np.floating[Any]]
-Read = Callable[[str], Field]
-"""Gives the forecast ``(members, y, x)`` or the truth ``(y, x)`` of a channel."""
+Read = Callable[[str], Any]
+"""Gives the forecast ``(members, y, x)``, perhaps unread, or the truth ``(y, x)``."""
 
 PER_MEMBER: Final = frozenset({"members", "mean", "anomaly", "mean_anomaly"})
 """Statistics whose states have an axis of members after that of atoms."""
@@ -56,7 +57,7 @@ _NEVER: Final = np.float32(-3e38)
 
 @dataclass(frozen=True, eq=False)
 class FieldPair:
-    """One channel of one init and lead, cut to the cells that are scored."""
+    """One channel of one init and lead, cut to the cells that are scored, or a band of them."""
 
     channel: str
     made: Field
@@ -64,6 +65,7 @@ class FieldPair:
     usual: Field | None
     """The climatology."""
     bins: Bins
+    weights: NDArray[np.float64] | None
 
     @cached_property
     def mean(self) -> Field:
@@ -143,13 +145,38 @@ class Scoring:
         bins = self.bins(truth)
         paired = self.paired
         for channel in dict.fromkeys(name for names in paired.values() for name in names):
-            made, real = self._inner(forecast(channel)), self._inner(truth(channel))
             usual = None if climate is None else self._inner(climate(channel))
-            field = FieldPair(channel, made, real, usual, bins)
+            made, real = held(forecast(channel)), self._inner(truth(channel))
+            yield from self._binned(channel, made, real, usual, bins)
             for statistic, names in paired.items():
-                if channel in names and not (statistic in ENSEMBLE_ONLY and len(made) < 2):
-                    yield statistic, channel, self._state(statistic, field)
+                if channel in names and statistic not in BINNED:
+                    yield statistic, channel, self._whole(statistic, channel, made, real)
         yield from joint_states(self, forecast, truth, coarse, bins)
+
+    def _binned(
+        self, channel: str, made: Members, real: Field, usual: Field | None, bins: Bins
+    ) -> Iterator[tuple[str, str, State]]:
+        """Everything that is scored cell by cell, band by band."""
+        wanted = [
+            statistic for statistic, names in self.paired.items()
+            if statistic in BINNED and channel in names
+            and not (statistic in ENSEMBLE_ONLY and len(made) < 2)
+        ]  # fmt: skip
+        states = dict.fromkeys(wanted, State())
+        rows, columns = self._inside
+        for band in bands((len(made), *real.shape)) if wanted else ():
+            stored = slice(band.start + (rows.start or 0), band.stop + (rows.start or 0))
+            field = FieldPair(
+                channel=channel,
+                made=made[:, stored, columns],
+                real=real[band],
+                usual=None if usual is None else usual[band],
+                bins=bins.rows(band),
+                weights=None if self.weights is None else self.weights[band],
+            )
+            for statistic in wanted:
+                states[statistic] = states[statistic].merge(self._cells_state(statistic, field))
+        yield from ((statistic, channel, state) for statistic, state in states.items())
 
     @cached_property
     def paired(self) -> dict[str, tuple[str, ...]]:
@@ -211,48 +238,50 @@ class Scoring:
         """What the finishing steps of a statistic are given for a channel."""
         return declared(self.protocol, statistic, self.lexicon.get(name.partition("@")[0]))
 
-    def _state(self, statistic: str, field: FieldPair) -> State:
-        channel, made, real = field.channel, field.made, field.real
-        if statistic in CELLWISE:
-            update = CELLWISE[statistic](self.protocol, self.variable(channel))
-            return by_atom(
-                field.bins, lambda cells: update(made, np.where(cells, real, np.nan), self.weights)
-            )
+    def _whole(self, statistic: str, channel: str, made: Members, real: Field) -> State:
+        """What needs whole fields, one member at a time where members are scored by themselves."""
         if statistic == "field_vector":
-            return field_vectors(self.protocol).update(made, real)
-        if statistic in ("pattern", "mean_pattern"):
-            members = made if statistic == "pattern" else field.mean[None]
+            return field_vectors(self.protocol).update(self._inner(made[...]), real)
+        if statistic == "mean_pattern":
+            mean, _ = mean_and_spread(self._inner(made[...]))
+            return pattern_state(mean.astype(real.dtype), real, self.weights)
+        members: Iterator[Field] = (self._inner(made[member]) for member in range(len(made)))
+        if statistic == "pattern":
             return merge_all(pattern_state(member, real, self.weights) for member in members)
-        if statistic in BUILDERS:
-            return self._spatial(statistic, channel, made, real)
-        return self._pointwise(statistic, field)
+        if self.protocol.missing == "non-event" and statistic in ("fss", "neighbourhood"):
+            members, real = map(_no_event, members), _no_event(real)
+        update = BUILDERS[statistic](self.domain, self.protocol, self.thresholds(channel))
+        return merge_all(update(member, real) for member in members)
+
+    def _cells_state(self, statistic: str, field: FieldPair) -> State:
+        made, real, weights = field.made, field.real, field.weights
+        if statistic not in CELLWISE:
+            return self._pointwise(statistic, field)
+        update = CELLWISE[statistic](self.protocol, self.variable(field.channel))
+        return by_atom(
+            field.bins, lambda cells: update(made, np.where(cells, real, np.nan), weights)
+        )
 
     def _pointwise(self, statistic: str, field: FieldPair) -> State:
         made, real, bins = field.made, field.real, field.bins
         thresholds = self.thresholds(field.channel)
         if statistic == "ensemble":
             engine = self.protocol.engine
-            return EnsembleScores(thresholds, engine).update(made, real, self.weights, bins)
+            return EnsembleScores(thresholds, engine).update(made, real, field.weights, bins)
         if statistic.startswith("mean"):
             made = field.mean[None]
         if statistic.endswith("anomaly"):
             assert field.usual is not None
             made, real = made - field.usual, real - field.usual
-            return MemberScores().update(made, real, self.weights, bins)
+            return MemberScores().update(made, real, field.weights, bins)
         origin = _ORIGINS.get(self.variable(field.channel).units, 0.0)
         scores = MemberScores(thresholds, origin)
-        state = scores.update(made, real, self.weights, bins)
+        state = scores.update(made, real, field.weights, bins)
         if self.protocol.missing == "exclude" or not thresholds:
             return state
-        counts = scores.update(_no_event(made), _no_event(real), self.weights, bins)
+        counts = scores.update(_no_event(made), _no_event(real), field.weights, bins)
         names = ("contingency", "weighted_contingency")
         return State({**state.arrays, **{name: counts[name] for name in names}})
-
-    def _spatial(self, statistic: str, channel: str, made: Field, real: Field) -> State:
-        if self.protocol.missing == "non-event" and statistic in ("fss", "neighbourhood"):
-            made, real = _no_event(made), _no_event(real)
-        update = BUILDERS[statistic](self.domain, self.protocol, self.thresholds(channel))
-        return merge_all(update(member, real) for member in made)
 
 
 def _just_above(value: float) -> float:

@@ -49,6 +49,10 @@ class Bins:
         }
         return cls(code - 1, MappingProxyType(atoms), total)
 
+    def rows(self, band: slice) -> Bins:
+        """The same bins on some rows only."""
+        return Bins(self.index[band], self.atoms, self.count)
+
     def pool(self, state: State, name: str) -> State:
         """The state of one named bin, without the atom axis."""
         return state.pool(self.atoms[name])

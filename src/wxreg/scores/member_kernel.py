@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,6 +73,7 @@ def _add_points(
     thresholds: Floats,
     origin: float,
     member: int,
+    numbers: Ints,
     moments: NDArray[np.float64],
     counts: Ints,
     weighted: NDArray[np.float64],
@@ -82,6 +85,7 @@ def _add_points(
             continue
         w = weights[p] if weights.size > 0 else 1.0
         e, a, b = x - y, x - origin, y - origin
+        numbers[index[p], member] += 1
         out = moments[index[p], member]
         out[0] += w
         out[1] += w * e
@@ -109,6 +113,7 @@ def member_range(
     origin: float,
     start: int,
     stop: int,
+    numbers: Ints,
     moments: NDArray[np.float64],
     counts: Ints,
     weighted: NDArray[np.float64],
@@ -120,14 +125,16 @@ def member_range(
         for member in range(forecast.shape[0]):
             row = forecast[member, first:last]
             if weights.size == 0 and _is_uniform(row, observed, at):
+                numbers[at[0], member] += row.size
                 _lane_moments(row, observed, origin, moments[at[0], member])
                 for t in range(thresholds.size):
                     _lane_counts(row, observed, thresholds[t], counts[at[0], member, t])
             else:
                 w = weights[first:last] if weights.size > 0 else weights
                 _add_points(
-                    row, observed, w, at, thresholds, origin, member, moments, counts, weighted
-                )
+                    row, observed, w, at, thresholds, origin, member,
+                    numbers, moments, counts, weighted,
+                )  # fmt: skip
 
 
 def member_pass(
@@ -139,20 +146,19 @@ def member_pass(
     origin: float,
     bins: int,
     threads: int | None,
-) -> tuple[NDArray[np.float64], Ints, NDArray[np.float64]]:
-    """Moments, counts and weighted counts of every member, in one read."""
+) -> tuple[NDArray[Any], ...]:
+    """Counts of points, moments, counts and weighted counts of events, in one read."""
     shape = (bins, forecast.shape[0])
 
-    def work(start: int, stop: int) -> tuple[NDArray[np.float64], Ints, NDArray[np.float64]]:
-        moments = np.zeros((*shape, 9))
+    def work(start: int, stop: int) -> tuple[NDArray[Any], ...]:
+        numbers, moments = np.zeros(shape, np.int64), np.zeros((*shape, 9))
         counts = np.zeros((*shape, thresholds.size, 4), np.int64)
         weighted = np.zeros(counts.shape)
         member_range(
             forecast, truth, weights, index, thresholds, origin, start, stop,
-            moments, counts, weighted,
+            numbers, moments, counts, weighted,
         )  # fmt: skip
-        return moments, counts, weighted
+        return numbers, moments, counts, weighted
 
     parts = in_parts(truth.size, work, threads)
-    moments, counts, weighted = (sum(arrays) for arrays in zip(*parts, strict=True))
-    return moments, counts, weighted
+    return tuple(np.sum(arrays, axis=0) for arrays in zip(*parts, strict=True))

@@ -61,7 +61,7 @@ class MemberScores:
         dtype = np.float64 if forecast.dtype == np.float64 else np.float32
         rows = np.ascontiguousarray(stack, dtype).reshape(stack.shape[0], -1)
         weight = np.zeros(0) if weights is None else np.ascontiguousarray(weights, float).ravel()
-        moments, counts, weighted = _pass()(
+        numbers, moments, counts, weighted = _pass()(
             rows,
             np.ascontiguousarray(truth, dtype).ravel(),
             weight,
@@ -74,21 +74,8 @@ class MemberScores:
         arrays: dict[str, Any] = {name: moments[..., i] for i, name in enumerate(MOMENTS)}
         arrays["contingency"] = counts
         arrays["weighted_contingency"] = counts.astype(float) if weights is None else weighted
-        arrays["count"] = _counts(rows, truth, bins)
+        arrays["count"] = numbers
         return State(arrays)
-
-
-def _counts(rows: NDArray[Any], truth: NDArray[Any], bins: Bins) -> NDArray[np.int64]:
-    index = bins.index.ravel()
-    found = np.zeros((bins.count, len(rows)), np.int64)
-    everywhere = np.isfinite(truth).all() and (index >= 0).all()
-    for member, row in enumerate(rows):
-        if everywhere and bins.count == 1 and np.isfinite(np.add.reduce(row, dtype=float)):
-            found[0, member] = row.size
-            continue
-        present = np.isfinite(row) & np.isfinite(truth.ravel()) & (index >= 0)
-        found[:, member] = np.bincount(index[present], minlength=bins.count)
-    return found
 
 
 def _pass() -> Any:

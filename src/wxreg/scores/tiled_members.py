@@ -19,15 +19,17 @@ def member_pass(
     origin: float,
     bins: int,
     threads: int | None,
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Moments, counts and weighted counts of every member, one member at a time."""
+) -> tuple[NDArray[Any], ...]:
+    """What the compiled pass gives, one member at a time."""
     members = forecast.shape[0]
+    numbers = np.zeros((bins, members), np.int64)
     moments = np.zeros((bins, members, 9))
     counts = np.zeros((bins, members, thresholds.size, 4), np.int64)
     weighted = np.zeros(counts.shape)
     for member, row in enumerate(forecast):
         keep = np.isfinite(row) & np.isfinite(truth) & (index >= 0)
         x, y, at = row[keep], truth[keep], index[keep]
+        numbers[:, member] = np.bincount(at, minlength=bins)
         w = weights[keep] if weights.size else np.ones(x.size)
         for column, values in enumerate(_terms(x.astype(float), y.astype(float), origin)):
             moments[:, member, column] = np.bincount(at, w * values, bins)
@@ -35,7 +37,7 @@ def member_pass(
             cell = at * 4 + _outcome(x >= threshold, y >= threshold)
             counts[:, member, t] = np.bincount(cell, minlength=4 * bins).reshape(bins, 4)
             weighted[:, member, t] = np.bincount(cell, w, 4 * bins).reshape(bins, 4)
-    return moments, counts, weighted
+    return numbers, moments, counts, weighted
 
 
 def _terms(x: Floats, y: Floats, origin: float) -> list[Floats]:
