@@ -7,9 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-import zarr
 from tiny_grib import (
-    GRID,
     LEXICON,
     START,
     Message,
@@ -24,11 +22,9 @@ from tiny_grib import (
 from wxreg.data.prepare import PreparePlan, prepare
 from wxreg.data.quality import quality_findings
 from wxreg.data.quality_rules import rule_findings
-from wxreg.data.reading import open_source
 from wxreg.data.stores import StoredVariable, create_store
 from wxreg.errors import IntegrityError
 from wxreg.specs.dataset import QualityRule
-from wxreg.specs.variables import ArraySelector, VariableEntry
 
 
 def prepared(tmp_path: Path) -> Path:
@@ -71,67 +67,6 @@ def test_a_flipped_bit_in_a_store_is_an_error(tmp_path: Path) -> None:
     shard.write_bytes(raw)
     with pytest.raises(IntegrityError, match="damaged"):
         quality_findings(path, LEXICON)
-
-
-def hrrrzarr_request(root: Path, **changes: object):
-    entries = (
-        VariableEntry(
-            id="t2m", units="K", hrrrzarr=ArraySelector(name="TMP", group="2m_above_ground")
-        ),
-        VariableEntry(
-            id="precip",
-            units="kg m-2",
-            analysis=False,
-            hrrrzarr=ArraySelector(name="APCP_1hr_acc_fcst", group="surface"),
-        ),
-    )
-    return request(root, 3, **{"layout": "hrrrzarr", "entries": entries, **changes})
-
-
-def write_hrrrzarr(root: Path, hours: int = 3) -> None:
-    for k in range(-1, hours):
-        run = START + timedelta(hours=k)
-        day = root / "sfc" / f"{run:%Y%m%d}"
-        nested = "2m_above_ground/TMP/2m_above_ground/TMP"
-        where = day / f"{run:%Y%m%d_%H}z_anl.zarr" / nested
-        array = zarr.create_array(
-            where, shape=GRID.shape, dtype="<f2", chunks=(6, 6), zarr_format=2, fill_value=np.nan
-        )
-        array[...] = field(k, 280.0)
-        nested = "surface/APCP_1hr_acc_fcst/surface/APCP_1hr_acc_fcst"
-        where = day / f"{run:%Y%m%d_%H}z_fcst.zarr" / nested
-        array = zarr.create_array(
-            where, shape=(18, *GRID.shape), dtype="<f2", chunks=(18, 6, 6), zarr_format=2
-        )
-        array[...] = np.abs(field(k))[None]
-
-
-def test_hrrrzarr_joins_analysis_and_first_forecast_hour(tmp_path: Path) -> None:
-    write_hrrrzarr(tmp_path)
-    opened = open_source(hrrrzarr_request(tmp_path))
-    np.testing.assert_allclose(opened.t2m[1], field(1, 280 - 273.15), atol=0.15)
-    np.testing.assert_allclose(opened.precip[1], np.abs(field(0)), atol=5e-3)
-    assert opened.attrs["rows"] == "south-to-north"
-    assert opened.attrs["missing_times"] == []
-
-
-def test_hrrrzarr_names_what_is_not_there(tmp_path: Path) -> None:
-    write_hrrrzarr(tmp_path, hours=2)
-    opened = open_source(hrrrzarr_request(tmp_path))
-    assert opened.attrs["missing_fields"] == {"t2m": ["2023-06-01T02:00"]}
-    array = tmp_path / "sfc/20230601/20230601_00z_anl.zarr/2m_above_ground/TMP/2m_above_ground/TMP"
-    for chunk in array.glob("[0-9]*"):
-        chunk.unlink()
-    with pytest.raises(IntegrityError, match="none of its chunks"):
-        open_source(hrrrzarr_request(tmp_path)).t2m[0].compute()
-
-
-def test_hrrrzarr_overflow_of_half_precision_is_an_error(tmp_path: Path) -> None:
-    write_hrrrzarr(tmp_path)
-    where = tmp_path / "sfc/20230601/20230601_00z_anl.zarr/2m_above_ground/TMP/2m_above_ground/TMP"
-    zarr.open_array(where, mode="r+")[0, 0] = np.inf
-    with pytest.raises(IntegrityError, match="overflows"):
-        open_source(hrrrzarr_request(tmp_path)).t2m[0].compute()
 
 
 def test_declared_faults_are_told_of_the_stores_that_they_touch(tmp_path: Path) -> None:

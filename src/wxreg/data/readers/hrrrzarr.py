@@ -41,6 +41,7 @@ class HrrrZarr:
         moments = list(map(moment_text, times))
         made = xr.Dataset(
             coords={
+                **_levels(request),
                 "time": ("time", axis(times)),
                 "y": ("y", place.y),
                 "x": ("x", place.x),
@@ -84,57 +85,97 @@ def _times(request: ReadRequest) -> list[datetime]:
     return regular_times(start, end, request.time.cadence)
 
 
+def _levels(request: ReadRequest) -> dict[str, Any]:
+    """The coordinate of the levels, where any variable is on levels."""
+    if not any(_on_levels(entry) for entry in request.entries):
+        return {}
+    if not request.levels:
+        raise UsageError("REG-230", "variables on levels: say which", where=request.location)
+    return {"level": ("level", np.array(request.levels, np.float64))}
+
+
+def _on_levels(entry: VariableEntry) -> bool:
+    selector = entry.hrrrzarr
+    return selector is not None and "{level}" in (selector.group or "")
+
+
 @dataclass(frozen=True)
 class _Arrays:
-    """The arrays of one variable, one per time."""
+    """The arrays of one variable: one per time, or one per time and level."""
 
     request: ReadRequest
     entry: VariableEntry
     grid: Grid
     times: tuple[datetime, ...]
 
-    def path(self, index: int) -> str:
-        """Where the array of a time lies."""
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each level, or the one there is."""
         selector = self.entry.hrrrzarr
         if selector is None or selector.group is None:
             raise Incompatible(
                 "REG-430", f"{self.entry.id} has no hrrrzarr selector", where=self.request.location
             )
+        if not _on_levels(self.entry):
+            return (selector.group,)
+        return tuple(selector.group.format(level=f"{level:g}") for level in self.request.levels)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one field."""
+        levels = (len(self.groups),) if _on_levels(self.entry) else ()
+        return (*levels, *self.grid.shape)
+
+    def path(self, index: int, group: str) -> str:
+        """Where the array of a time and group lies."""
+        assert self.entry.hrrrzarr is not None
         time = self.times[index]
         run = time if self.entry.analysis else time - timedelta(hours=1)
         store = f"{run:%Y%m%d_%H}z_{'anl' if self.entry.analysis else 'fcst'}.zarr"
         product = self.request.product or _PRODUCT
-        nested = f"{selector.group}/{selector.name}"
+        nested = f"{group}/{self.entry.hrrrzarr.name}"
         return f"{product}/{run:%Y%m%d}/{store}/{nested}/{nested}"
 
     def absent(self) -> list[int]:
-        """The positions of times whose array is not there."""
+        """The positions of times whose arrays are not there; some levels alone are an error."""
         filesystem, root = fsspec.core.url_to_fs(
             self.request.location, **dict(self.request.storage_options)
         )
-        return [
-            i
-            for i in range(len(self.times))
-            if not filesystem.exists(f"{root.rstrip('/')}/{self.path(i)}/.zarray")
-        ]
+        found = []
+        for i in range(len(self.times)):
+            places = [f"{root.rstrip('/')}/{self.path(i, group)}" for group in self.groups]
+            there = [bool(filesystem.exists(f"{place}/.zarray")) for place in places]
+            if not any(there):
+                found.append(i)
+            elif not all(there):
+                lacking = [place for place, known in zip(places, there, strict=True) if not known]
+                raise Incompatible(
+                    "REG-430", f"{self.entry.id} is there, but not on every level", where=lacking[0]
+                )
+        return found
 
     def variable(self, absent: list[int]) -> xr.Variable:
         """The lazy canonical variable."""
         described = self.request.variable(self.entry)
         attrs = {"units": described.units, "long_name": described.long_name}
         reading = partial(self.field, frozenset(absent))
+        dims = (*(("level",) if len(self.shape) == 3 else ()), "y", "x")
         if described.kind == "static":
             first = next((i for i in range(len(self.times)) if i not in absent), 0)
-            data = static_field(partial(reading, first), self.grid.shape)
-            return xr.Variable(("y", "x"), data, attrs)
-        data = field_stack(reading, len(self.times), self.grid.shape)
-        return xr.Variable(("time", "y", "x"), data, attrs)
+            return xr.Variable(dims, static_field(partial(reading, first), self.shape), attrs)
+        return xr.Variable(
+            ("time", *dims), field_stack(reading, len(self.times), self.shape), attrs
+        )
 
     def field(self, absent: frozenset[int], index: int) -> Field:
         """The canonical values of one time; NaN where the archive has none."""
         if index in absent:
-            return np.full(self.grid.shape, np.nan, np.float32)
-        path = self.path(index)
+            return np.full(self.shape, np.nan, np.float32)
+        planes = [self._plane(self.path(index, group)) for group in self.groups]
+        values = np.stack(planes) if len(self.shape) == 3 else planes[0]
+        return to_canonical(values, self.entry, self.request.variable(self.entry))
+
+    def _plane(self, path: str) -> Any:
         array: Any = zarr.open_array(
             f"{self.request.location.rstrip('/')}/{path}",
             mode="r",
@@ -146,7 +187,7 @@ class _Arrays:
             raise IntegrityError(
                 "REG-530", f"{self.entry.id} overflows its {array.dtype}", where=path
             )
-        return to_canonical(values, self.entry, self.request.variable(self.entry))
+        return values
 
     def _check(self, array: Any, path: str) -> None:
         if tuple(array.shape[-2:]) != self.grid.shape:
