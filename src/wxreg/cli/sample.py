@@ -36,7 +36,7 @@ def command(
     ] = None,
     rule: Annotated[str, typer.Option(help="Which checkpoint: best, last or epoch=7.")] = "best",
     set_: Set = None,
-    out: Annotated[Path | None, typer.Option(help="Where the forecast goes.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where in the workspace it goes.")] = None,
     format: Annotated[str, typer.Option(help="zarr or netcdf.")] = "zarr",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
