@@ -16,6 +16,8 @@ from typing import Any
 
 from tiny_world import World
 
+from wxreg.specs.plan import TrainPlan
+
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["wxreg.runs.training", "tiny_world"])
 
@@ -60,6 +62,30 @@ def run(job: Job, timeout: float = 90) -> int:
         process.kill()
         raise AssertionError(f"{job} did not end within {timeout} s")
     return int(process.exitcode or 0)
+
+
+def run_plan(root: Path, plan: TrainPlan, devices: int = 1, timeout: float = 300) -> int:
+    """Train a plan of any workspace in processes of their own; the exit status."""
+    process = _SERVER.Process(target=_train_plan, args=(root, plan, devices))
+    process.start()
+    process.join(timeout)
+    return int(process.exitcode or 0)
+
+
+def _train_plan(root: Path, plan: TrainPlan, devices: int) -> None:
+    import torch
+
+    from wxreg.runs.training import TrainOptions, train
+
+    torch.set_num_threads(1)
+    world = World(root)
+    with world.ledger() as ledger:
+        train(
+            world.library,
+            ledger,
+            plan,
+            TrainOptions(quiet=True, accelerator="cpu", devices=devices),
+        )
 
 
 def _train(job: Job) -> None:

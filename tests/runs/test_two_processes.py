@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from child_training import Job, Moment, run
+from child_training import Job, Moment, run, run_plan
+from entry_worlds import EntryWorld
 from tiny_world import World, environment
 
 from wxreg.artifacts.checkpoint_file import read_checkpoint
@@ -122,3 +123,32 @@ def _given(*worlds: World) -> dict[str, Any]:
     for world in worlds:
         (world.root / "given.safetensors").write_bytes(donor.read_bytes())
     return {"path": "given.safetensors", "sha256": file_digest(donor)}
+
+
+@pytest.mark.slow
+def test_harpnet_sees_the_same_tiles_in_two_processes(tmp_path: Path) -> None:
+    """Random crops of the real grid are shared out; without dropout nothing else is random.
+
+    The loss is a mean over cells: one that divides by a variance of its own part of the batch
+    (physical-mse) is another loss on each part.
+    """
+    ends = {}
+    for name, devices, batch in (("alone", 1, 4), ("pair", 2, 4), ("other", 1, 2)):
+        world = EntryWorld.make(tmp_path / name)
+        world.need_data("harpnet-conus404-v1")
+        plan = world.plan(
+            "harpnet-conus404-v1",
+            ("architecture.settings.dropout", "[0, 0]"),
+            ("training.loss", '[{"name": "mse"}]'),
+            ("training.optimiser.name", "sgd"),
+            ("training.optimiser.rate", "0.3"),
+            ("training.steps", "3"),
+            ("training.batch", str(batch)),
+            ("training.validation_batches", "1"),
+        )
+        assert plan.training.tile == 64
+        assert run_plan(world.root, plan, devices) == 0
+        ends[name] = _last(World(world.root))
+    same = _largest_difference(ends["alone"], ends["pair"])
+    assert _largest_difference(ends["alone"], ends["other"]) > 1e-3
+    assert same < 2e-6

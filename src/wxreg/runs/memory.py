@@ -50,7 +50,7 @@ def out_of_memory(error: Exception, plan: TrainPlan) -> ExternalError:
     fewer = _smaller_part(part, cuts)
     advice = (
         f"--set training.accumulate={training.batch // fewer} computes {fewer} of the "
-        f"{training.batch} samples of a batch at once instead of {part}, with equal results"
+        f"{training.batch} samples of a batch at once instead of {part}"
         if fewer < part
         else "a step holds one sample already: --set training.tile=… trains on smaller crops"
     )
