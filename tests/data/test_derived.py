@@ -34,6 +34,18 @@ def test_wind():
     assert derived.wind_direction(np.array([0.0]), np.array([-5.0])) == 0
 
 
+def test_bulk_shear_and_what_follows_from_it():
+    """HRRR gives the vector difference over the layer that MetPy takes from a profile."""
+    pressure, height = [1000.0, 480.0] * units.hPa, [0.0, 6000.0] * units.m
+    for du, dv, cape in ((18.0, -4.0, 2500.0), (-3.0, 9.5, 400.0)):
+        u, v = [2.0, 2.0 + du] * units("m/s"), [-1.0, -1.0 + dv] * units("m/s")
+        found = mpcalc.bulk_shear(pressure, u, v, height=height, depth=6000 * units.m)
+        shear = float(mpcalc.wind_speed(*found).to("m/s").magnitude)
+        assert derived.bulk_shear(du, dv) == pytest.approx(shear)
+        richardson = derived.bulk_richardson_number(np.array([cape]), np.array([du]), dv)
+        assert richardson[0] == pytest.approx(cape / (0.5 * shear**2))
+
+
 def test_humidity():
     expected = mpcalc.relative_humidity_from_dewpoint(T * units.K, TD * units.K, phase="liquid")
     assert np.allclose(derived.relative_humidity(T, TD), plain(expected, "percent"), rtol=1e-4)

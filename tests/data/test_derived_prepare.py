@@ -114,6 +114,25 @@ def test_derived_winds_are_those_of_the_earth(tmp_path: Path) -> None:
         derive(hourly("u10", 2, winds="grid-relative"), wanted, ["ws10"])
 
 
+def test_a_view_may_be_coarser_in_time_than_what_is_read(tmp_path: Path) -> None:
+    write_archive(tmp_path / "raw", hours=12, absent=(4, 6))
+    plan = PreparePlan(
+        request=request(tmp_path / "raw", 12), output=tmp_path / "s.zarr", every=Duration(3 * 3600)
+    )
+    report = prepare(plan)
+    opened = open_store(report.path)
+    hours = (opened.time.values - opened.time.values[0]) / np.timedelta64(1, "h")
+    assert hours.tolist() == [0, 3, 6, 9]
+    assert report.missing_times == ("2023-06-01T06:00",)
+    np.testing.assert_allclose(opened.t2m[3], field(9, 280.0 - 273.15)[::-1], atol=2e-3)
+    assert plan.identity() != replace(plan, every=None).identity()
+    source = hourly("precip_1h", 12)
+    sums = derive(source, asked(), ["precip_3h"]).precip_3h[:, 0, 0].values
+    assert sums[[3, 6, 9]].tolist() == [1 + 2 + 3, 4 + 5 + 6, 7 + 8 + 9]
+    with pytest.raises(Incompatible, match="no time"):
+        prepare(replace(plan, every=Duration(5 * 86400), output=tmp_path / "t.zarr"))
+
+
 def test_what_cannot_be_had_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     version = LIBRARY.version(DataRef.parse("era5@mini-1"))
     without = version.model_copy(

@@ -161,6 +161,9 @@ WINDOWED: Final[Mapping[str, Callable[[Array], Array]]] = MappingProxyType(
 )
 """Formulas of all steps of one window, stacked along the first axis; none may be missing."""
 
+DAILY: Final = frozenset({"daily_sum", "daily_maximum", "daily_minimum", "daily_mean"})
+"""Those whose steps are UTC days."""
+
 
 def formula(name: str) -> Callable[..., Array]:
     """The function of that name; ``NotFound`` lists the near ones."""

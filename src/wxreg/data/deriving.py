@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 from wxreg.data import grids
 from wxreg.data.clock import moment_keys, moments_of, shifted
-from wxreg.data.derived import WINDOWED, formula
+from wxreg.data.derived import DAILY, WINDOWED, formula
 from wxreg.data.reading import ReadRequest
 from wxreg.data.stores import encode_times
 from wxreg.errors import Incompatible
 from wxreg.specs.variables import Derivation, Variable
 
 _DAY: Final = 86_400
-_DAILY: Final = frozenset({"daily_sum", "daily_maximum", "daily_minimum", "daily_mean"})
 _ORDER: Final = ("time", "level", "y", "x")
 
 
@@ -44,7 +43,7 @@ def derive(source: xr.Dataset, request: ReadRequest, wanted: Sequence[str]) -> x
 
 def _is_daily(name: str, source: xr.Dataset, request: ReadRequest) -> bool:
     derivation = request.lexicon[name].derived
-    return name not in source.data_vars and derivation is not None and derivation.formula in _DAILY
+    return name not in source.data_vars and derivation is not None and derivation.formula in DAILY
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class _Derivations:
         """A variable on the source's own time axis."""
         if name not in self.made:
             derivation = self._derivation(name)
-            if derivation.formula in _DAILY:
+            if derivation.formula in DAILY:
                 raise _mixed(name, "other steps than days")
             windowed = derivation.formula in WINDOWED
             made = self._running(name) if windowed else self._pointwise(name, derivation)

@@ -27,6 +27,7 @@ from wxreg.data.stores import (
 )
 from wxreg.data.target import Fields, Placement
 from wxreg.errors import Incompatible, IntegrityError
+from wxreg.leadtime import Duration
 from wxreg.specs.architecture import PREPARE_SEMANTICS
 
 
@@ -37,7 +38,8 @@ class Job:
         self.plan = plan
         read = open_source(plan.request)
         _check_times(read, plan.request.location)
-        self.source = derive(read, plan.request, plan.variables) if plan.variables else read
+        made = derive(read, plan.request, plan.variables) if plan.variables else read
+        self.source = _thinned(made, plan.every)
         self.placement = Placement(self.source, plan.request.grid, plan.target)
         self.seconds = _seconds(self.source)
         self.moments = moment_keys(self.source)
@@ -217,6 +219,23 @@ class Job:
     def filled_fields(self) -> int:
         """How many fields the gap policy fills."""
         return sum(int((gaps.flags() > FLAGS["missing"]).sum()) for gaps in self.gaps.values())
+
+
+def _thinned(source: xr.Dataset, every: Duration | None) -> xr.Dataset:
+    """The times that are whole multiples of ``every`` since midnight."""
+    if every is None:
+        return source
+    kept = source.isel(time=np.flatnonzero(_seconds(source) % every.seconds == 0))
+    if not kept.sizes["time"]:
+        raise Incompatible("REG-433", f"no time of the source is a whole multiple of {every}")
+    gone = set(moment_keys(source)) - set(moment_keys(kept))
+    fields = source.attrs.get("missing_fields", {})
+    return kept.assign_attrs(
+        missing_times=[one for one in source.attrs["missing_times"] if one not in gone],
+        missing_fields={
+            name: [one for one in moments if one not in gone] for name, moments in fields.items()
+        },
+    )
 
 
 def _of_events(source: xr.Dataset) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from wxreg.data import derived
 from wxreg.data.gaps import GapPolicy
 from wxreg.data.reading import ReadRequest, reader_semantics
 from wxreg.data.target import Target
+from wxreg.leadtime import Duration
 from wxreg.specs.architecture import PREPARE_SEMANTICS
 
 
@@ -27,6 +28,8 @@ class PreparePlan:
     """The content digest of the version; none for a source that has no version."""
     gaps: GapPolicy = "mark"
     target: Target = field(default_factory=Target)
+    every: Duration | None = None
+    """Keep the times that are whole multiples of this since midnight; none for all."""
 
     def identity(self) -> str:
         """The digest of everything that determines the values; no path unless it must stand in."""
@@ -46,6 +49,7 @@ class PreparePlan:
             "product": request.product,
             "options": dict(request.options),
             **({"forecast": str(request.forecast)} if request.forecast else {}),
+            **({"every": str(self.every)} if self.every else {}),
             "gaps": self.gaps,
             "target": self.target.body(),
             **self._derivations(),

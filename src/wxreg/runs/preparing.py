@@ -9,11 +9,13 @@ from typing import Final
 from wxreg.artifacts.dvc import pull_version
 from wxreg.artifacts.layout import Layout
 from wxreg.canonical import digest, short
+from wxreg.data.derived import DAILY
 from wxreg.data.prepare import PreparePlan, Progress, prepare, store_is_current
 from wxreg.data.reading import ReadRequest
 from wxreg.data.target import Target
 from wxreg.errors import Incompatible, NotFound
 from wxreg.ids import DataRef
+from wxreg.leadtime import Duration
 from wxreg.library.loading import Library
 from wxreg.specs.dataset import NATIVE, Version, View
 from wxreg.specs.plan import StorePlan
@@ -83,6 +85,7 @@ def prepare_plan(
         source_digest=version.content,
         gaps=library.description(version.dataset).gaps,
         target=_target(library, version, view),
+        every=_every(library, version, view, wanted),
     )
 
 
@@ -178,6 +181,18 @@ def _axis(version: Version, view: View | None) -> TimeAxis:
     if view is None or view.product is None or view.cadence is None:
         return version.time
     return version.time.model_copy(update={"cadence": view.cadence})
+
+
+def _every(
+    library: Library, version: Version, view: str, wanted: tuple[str, ...]
+) -> Duration | None:
+    """The cadence of a view, where it is coarser than what is read; days are formed by formulas."""
+    chosen = library.description(version.dataset).views.get(view)
+    if chosen is None or chosen.cadence in (None, _axis(version, chosen).cadence):
+        return None
+    derived = [library.lexicon()[name].derived for name in wanted]
+    daily = any(one is not None and one.formula in DAILY for one in derived)
+    return None if daily else chosen.cadence
 
 
 def _target(library: Library, version: Version, view: str) -> Target:
