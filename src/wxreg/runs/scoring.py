@@ -176,6 +176,7 @@ class Scoring:
             )
             for statistic in wanted:
                 states[statistic] = states[statistic].merge(self._cells_state(statistic, field))
+            del field  # before the next is read
         yield from ((statistic, channel, state) for statistic, state in states.items())
 
     @cached_property
