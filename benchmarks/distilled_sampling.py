@@ -15,7 +15,7 @@ from wxreg.models.forecaster import Blueprint, Channel, ChannelStatistics, LossT
 from wxreg.models.noise import MemberNoise
 
 MEMBERS = 8
-NETWORK = {"base": 16, "mean_base": 12, "depth": 2, "widest": 2}
+NETWORK = {"base": 12, "mean_base": 12, "depth": 3, "widest": 4}
 
 
 def main() -> list[Figure]:
