@@ -8,7 +8,6 @@ neighbouring steps counts.
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ import torch
 from measure import Figure, Pair, report
 from sampling_members import a_batch, blueprint
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / name) for name in ("", "runs")]
 BUDGET, STEPS, WARM, BATCH = 1.05, 100, 5, 16
 SHORTEST = 0.05
 """A bare step takes at least this long."""
@@ -48,13 +46,8 @@ class InTurn(torch.utils.data.IterableDataset[Any]):
 
 def main() -> list[Figure]:
     """The ratio of neighbouring steps, and the median of either side."""
-    from tiny_world import make_world
-
     with tempfile.TemporaryDirectory() as folder:
-        plan = make_world(Path(folder) / "world").plan(
-            "tiny-v1", f"training.steps={STEPS + WARM}", "training.validate_every=1000000"
-        )
-        plan = plan.model_copy(update={"training": plan.training.model_copy(update={"ema": None})})
+        plan = plain_plan()
         turns = InTurn(a_batch(BATCH), bare_step(plan))
         train(plan, turns, Path(folder))
     pairs = turns.pairs[WARM:]
@@ -63,6 +56,17 @@ def main() -> list[Figure]:
         raise SystemExit(f"a bare step takes {bare:.3f} s: too short to compare")
     ratio = statistics.median(one / other for one, other in pairs)
     return [Pair(ratio, ours, bare).figure("training_step", BUDGET)]
+
+
+def plain_plan() -> Any:
+    """An entry's training without what a bare loop does not do either."""
+    from wxreg.library.loading import Library
+    from wxreg.resolve.request import Request
+    from wxreg.resolve.resolver import resolve
+
+    plan = resolve(Library(Path(__file__).parents[1]), Request(model="unet-hrrr-v1")).plan
+    bare = {"ema": None, "clip": None, "accumulate": 1, "precision": "32", "recompute": False}
+    return plan.model_copy(update={"training": plan.training.model_copy(update=bare)})
 
 
 def build_network() -> Any:
