@@ -12,22 +12,20 @@ import pyproj
 import xarray as xr
 import zarr
 
-from wxreg.data.clock import moment_keys, moments_of
-from wxreg.data.deriving import derive
+from wxreg.data.clock import moment_keys
 from wxreg.data.gaps import FieldGaps, refuse_gaps
 from wxreg.data.prepare_fields import UnitFields
 from wxreg.data.prepare_plan import PreparePlan, Unit
-from wxreg.data.reading import open_source, reader_semantics
+from wxreg.data.prepare_source import open_checked, seconds_of
+from wxreg.data.reading import reader_semantics
 from wxreg.data.stores import (
     FLAGS,
     StoredVariable,
     create_store,
-    encode_times,
     storage_errors,
 )
 from wxreg.data.target import Fields, Placement
-from wxreg.errors import Incompatible, IntegrityError
-from wxreg.leadtime import Duration
+from wxreg.errors import Incompatible
 from wxreg.specs.architecture import PREPARE_SEMANTICS
 
 
@@ -36,12 +34,9 @@ class Job:
 
     def __init__(self, plan: PreparePlan) -> None:
         self.plan = plan
-        read = open_source(plan.request)
-        _check_times(read, plan.request.location)
-        made = derive(read, plan.request, plan.variables) if plan.variables else read
-        self.source = _thinned(made, plan.every)
+        self.source = open_checked(plan)
         self.placement = Placement(self.source, plan.request.grid, plan.target)
-        self.seconds = _seconds(self.source)
+        self.seconds = seconds_of(self.source)
         self.moments = moment_keys(self.source)
         segments = self.source.coords.get("segment")
         self.gaps = {
@@ -221,48 +216,11 @@ class Job:
         return sum(int((gaps.flags() > FLAGS["missing"]).sum()) for gaps in self.gaps.values())
 
 
-def _thinned(source: xr.Dataset, every: Duration | None) -> xr.Dataset:
-    """The times that are whole multiples of ``every`` since midnight."""
-    if every is None:
-        return source
-    kept = source.isel(time=np.flatnonzero(_seconds(source) % every.seconds == 0))
-    if not kept.sizes["time"]:
-        raise Incompatible("REG-433", f"no time of the source is a whole multiple of {every}")
-    gone = set(moment_keys(source)) - set(moment_keys(kept))
-    fields = source.attrs.get("missing_fields", {})
-    return kept.assign_attrs(
-        missing_times=[one for one in source.attrs["missing_times"] if one not in gone],
-        missing_fields={
-            name: [one for one in moments if one not in gone] for name, moments in fields.items()
-        },
-    )
-
-
 def _of_events(source: xr.Dataset) -> dict[str, Any]:
     """Which events a source of events has, and how many it leaves out and why."""
     left_out = {why: count for why, count in source.attrs.get("left_out", {}).items() if count}
     known = {"events": source.attrs.get("events"), "left_out": left_out}
     return {name: value for name, value in known.items() if value}
-
-
-def _seconds(source: xr.Dataset) -> Any:
-    """Seconds of the time axis; none without one."""
-    if "time" not in source.coords:
-        return np.empty(0, np.int64)
-    return encode_times(source["time"].values)[0]
-
-
-def _check_times(source: xr.Dataset, where: str) -> None:
-    """Refuse times that do not grow within each segment, or come twice."""
-    seconds = _seconds(source)
-    steps = np.diff(seconds)
-    if "segment" in source.coords:
-        steps = steps[np.diff(source["segment"].values) == 0]
-    if (steps <= 0).any():
-        at = int(np.flatnonzero(np.diff(seconds) <= 0)[0])
-        what = "twice" if seconds[at] == seconds[at + 1] else "out of order"
-        moment = moments_of(source["time"].values[at + 1 : at + 2])[0]
-        raise IntegrityError("REG-531", f"the time {moment} comes {what}", where=where)
 
 
 def _wkt(crs: str) -> str:
