@@ -15,6 +15,7 @@ from score_worlds import HOUR, LEXICON, START, forecast_store, protocol, scoring
 
 from data.tiny_stores import hours, write_store
 from wxreg.errors import Conflict, Incompatible, IntegrityError
+from wxreg.runs.baselines import StoredBaseline
 from wxreg.runs.evaluating_checks import Sides, check_evaluation
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
 from wxreg.runs.evaluating_streams import Streams, tallied
@@ -150,6 +151,36 @@ def test_two_halves_merge_to_the_whole(truth: Path, tmp_path: Path) -> None:
         strict=True,
     ):
         assert one.value == pytest.approx(two.value, rel=1e-9)
+
+
+def test_another_forecast_is_a_baseline_where_it_has_the_init(truth: Path, tmp_path: Path) -> None:
+    """Errors of 1 against errors of 2 are a skill of a half; one init is not in both."""
+    opened = ForecastFields(forecast_store(tmp_path / "mine.zarr", truth, errors=(1.0,)))
+    other = forecast_store(tmp_path / "other.zarr", truth, errors=(2.0, 2.0), inits=(0, 12, 24, 36))
+    beside = StoredBaseline(ForecastFields(other), opened.leads)
+    wanted = protocol(metrics=[{"id": "rmse"}, {"id": "crps_ensemble"}])
+    score = scoring(opened, wanted)
+    tally = tallied(Streams(score, opened, TruthFields(truth, ("t2m", "refc")), [beside]))
+    assert tally.without_baseline == {"other": 1}
+    assert tally.pairs == 4 * 2
+    table = rows_of(score, tally.states, {MODEL: 1, "other": 2}, opened.leads)
+    skills = [row for row in table.scores if row.baseline == "other" and row.bin == "all"]
+    assert len(skills) == 2 * 2 * 3
+    for row in skills:
+        assert row.skill == pytest.approx(0.5, abs=2e-3)
+        assert row.low == pytest.approx(0.5, abs=2e-3) == row.high
+    assert all(one.p_value is not None and one.p_value < 0.1 for one in table.comparisons)
+
+
+def test_a_baseline_of_one_member_has_its_error_for_the_crps(truth: Path, tmp_path: Path) -> None:
+    opened = ForecastFields(forecast_store(tmp_path / "mine.zarr", truth, errors=(0.0, 1.0)))
+    other = forecast_store(tmp_path / "other.zarr", truth, errors=(2.0,))
+    beside = StoredBaseline(ForecastFields(other), opened.leads)
+    score = scoring(opened, protocol(metrics=[{"id": "crps"}]))
+    tally = tallied(Streams(score, opened, TruthFields(truth, ("t2m", "refc")), [beside]))
+    table = rows_of(score, tally.states, {MODEL: 2, "other": 1}, opened.leads)
+    own = [row.value for row in table.baselines["other"]]
+    assert own == pytest.approx([2.0] * len(own), abs=2e-3)
 
 
 def test_an_evaluation_goes_on_where_it_was_stopped(truth: Path, tmp_path: Path) -> None:

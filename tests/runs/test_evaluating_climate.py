@@ -128,7 +128,7 @@ def test_stations_take_the_nearest_cell(
     world: tuple[Path, Path, np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
     """Truth at two places: the distribution is that of the two cells that hold them."""
-    truth, _, _, made = world
+    _, _, _, made = world
     opened = streams(world, "distribution")
     times = days_of(2003, 2004)
     here = truth_store(tmp_path / "two.zarr", {"precip_day": made[:, 0, :1, :2]}, times)

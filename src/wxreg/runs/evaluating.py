@@ -141,6 +141,7 @@ def _about(run: Run, asked: Evaluation, forecast: ForecastFields, tally: Tally) 
         "leads": [lead_text(lead) for lead in forecast.leads],
         "inits": len(forecast.inits),
         "pairs": tally.pairs,
+        "truth_days": tally.truth_days,
         "missing": tally.missing,
         "repeated_valid_times": len(valid) - len(set(valid)),
         "inits_without_baseline": tally.without_baseline,
