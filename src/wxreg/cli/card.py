@@ -6,13 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
+from wxreg.cli.completing import complete_cards
 from wxreg.cli.session import Session
 from wxreg.ids import not_found
 
 
 def command(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="A model, or a dataset of the catalog.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A model, or a dataset of the catalog.", autocompletion=complete_cards),
+    ],
     run: Annotated[
         str | None,
         typer.Option(

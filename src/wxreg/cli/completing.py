@@ -30,6 +30,11 @@ def complete_models(incomplete: str) -> list[str]:
     return _ids("model", incomplete)
 
 
+def complete_cards(incomplete: str) -> list[str]:
+    """Models and datasets."""
+    return [*_ids("model", incomplete), *_ids("dataset", incomplete)]
+
+
 def complete_cases(incomplete: str) -> list[str]:
     """Case selections."""
     return _ids("case", incomplete)
