@@ -11,7 +11,7 @@ from sqlalchemy import Row, Select, select
 
 from wxreg.errors import NotFound, UsageError
 from wxreg.ids import near_names
-from wxreg.ledger.records import ArtifactRecord, Edge, Event, Owner, RunRecord
+from wxreg.ledger.records import GENESIS, ArtifactRecord, Edge, Event, Owner, RunRecord
 from wxreg.ledger.store import Ledger
 from wxreg.ledger.tables import TABLES
 
@@ -123,12 +123,18 @@ def events(ledger: Ledger, *, after: int = 0, limit: int | None = None) -> tuple
     return tuple(Event(**row._mapping) for row in _rows(ledger, query))
 
 
-def links(ledger: Ledger) -> tuple[tuple[int, str, str], ...]:
-    """Sequence, previous hash and hash of every event in order, without the texts."""
+def unlinked(ledger: Ledger) -> tuple[int, ...]:
+    """The events that do not name the hash of the one before them, found by the database."""
     table = TABLES["events"]
-    columns = (table.c.sequence, table.c.prev, table.c.hash)
-    query = select(*columns).order_by(table.c.sequence)
-    return tuple(_tuples(ledger, query))
+    before = table.alias()
+    first = (table.c.sequence == 1) & (table.c.prev == GENESIS)
+    query = (
+        select(table.c.sequence)
+        .outerjoin(before, before.c.sequence == table.c.sequence - 1)
+        .where(~first, before.c.hash.is_distinct_from(table.c.prev))
+        .order_by(table.c.sequence)
+    )
+    return tuple(row.sequence for row in _rows(ledger, query))
 
 
 def _rows(ledger: Ledger, query: Select[Any]) -> Sequence[Row[Any]]:
