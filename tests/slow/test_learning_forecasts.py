@@ -5,6 +5,7 @@ Each entry is trained at mini scale with the default seed and judged on the held
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ FORECASTS = ("aurora-hrrr-v1", "ddpm-hrrr-v1")
 NOWCASTS = ("nowcastnet-sevir-v1", "convlstm-sevir-v1")
 ENSEMBLE = "ddpm-hrrr-v1"
 ENTIRE = "all"
+HOW = {
+    "hrrr": ("--baseline", "persistence", "--baseline", "damped-persistence"),
+    "sevir": ("--limit", "102"),
+}
+"""All hours of the split; of the many frames of an event about six, with the entry's baseline."""
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +40,7 @@ def scores(lab: Lab) -> dict[str, dict[str, Any]]:
 
 def evaluated(lab: Lab, scores: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
     if name not in scores:
-        baselines = ("persistence", "damped-persistence") if "hrrr" in name else ()
-        words = [word for one in baselines for word in ("--baseline", one)]
-        scores[name] = lab.evaluate(name, *words)
+        scores[name] = lab.evaluate(name, *HOW["hrrr" if "hrrr" in name else "sevir"])
     return scores[name]
 
 
@@ -113,6 +117,7 @@ def shuffled_crps(lab: Lab, name: str) -> tuple[list[float], list[float]]:
     """The fair CRPS of each of the variables, with its own inputs and with those of others."""
     from wxreg.data.batches import BatchSource
     from wxreg.library.loading import Library
+    from wxreg.models.noise import MemberNoise
     from wxreg.resolve.request import Request
     from wxreg.resolve.resolver import resolve
     from wxreg.runs.checkpoints import open_checkpoint
@@ -128,10 +133,6 @@ def shuffled_crps(lab: Lab, name: str) -> tuple[list[float], list[float]]:
     count = 16
     batch = source.batch(torch.linspace(0, len(source) - 1, count).round().long().numpy())
     order = torch.arange(count).roll(5)
-    from dataclasses import replace
-
-    from wxreg.models.noise import MemberNoise
-
     misled = replace(batch, inputs=batch.inputs[order], input_mask=batch.input_mask[order])
     found = []
     for given in (batch, misled):
