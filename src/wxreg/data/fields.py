@@ -6,9 +6,11 @@ whose channels fit the declared memory is decoded once altogether.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +27,12 @@ from wxreg.ids import near_names
 
 Floats = NDArray[np.float32]
 _AT_ONCE: Final = 4
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """The threads that decode in this process; they do not live on in a forked one."""
+    return ThreadPoolExecutor(_AT_ONCE, f"decode-{process}")
 
 
 @dataclass(frozen=True)
@@ -149,9 +157,8 @@ class FieldStore:
             rows = slice(int(run[0]), int(run[-1]) + 1)
             found[rows, place] = self._run(numbers[place], first, last)
 
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for _ in pool.map(read, wanted):
-                pass
+        for _ in _threads(os.getpid()).map(read, wanted):
+            pass
         return found
 
     def _run(self, number: int, first: int, last: int) -> Floats:
