@@ -57,6 +57,19 @@ def test_a_student_names_the_training_of_its_teacher() -> None:
     assert student.plan.teacher.train_plan == teacher.plan.digest()
 
 
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("harpnet-soup-conus404-v1", "soup"), ("corrdiff-era5-v1", "last"), ("unet-era5-v1", "best")],
+)
+def test_what_an_entry_selects_is_what_it_forecasts_with(name: str, rule: str) -> None:
+    found = resolve(LIBRARY, Request(model=name, task="sample"))
+    assert isinstance(found, Resolved) and isinstance(found.plan, SamplePlan)
+    assert found.plan.selection is not None and found.plan.selection.rule == rule
+    named = resolve(LIBRARY, Request(model=name, task="sample", rule="epoch=7"))
+    assert isinstance(named, Resolved) and isinstance(named.plan, SamplePlan)
+    assert named.plan.selection is not None and named.plan.selection.rule == "epoch=7"
+
+
 def test_another_seed_of_the_teacher_is_another_student() -> None:
     plans = [resolve(LIBRARY, Request(model="corrdiff-fast-era5-v1", seed=s)) for s in (0, 1)]
     digests = {found.plan.digest() for found in plans if isinstance(found, Resolved)}

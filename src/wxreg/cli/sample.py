@@ -34,7 +34,10 @@ def command(
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most so many initial times, evenly spread.")
     ] = None,
-    rule: Annotated[str, typer.Option(help="Which checkpoint: best, last or epoch=7.")] = "best",
+    rule: Annotated[
+        str | None,
+        typer.Option(help="Which checkpoint: best, last or epoch=7; else the entry's own choice."),
+    ] = None,
     set_: Set = None,
     out: Annotated[Path | None, typer.Option(help="Where in the workspace it goes.")] = None,
     format: Annotated[str, typer.Option(help="zarr or netcdf.")] = "zarr",

@@ -46,7 +46,7 @@ def train_plan(match: Match, teacher: TrainPlan | None = None) -> TrainPlan:
         lead=model.lead,
         splits=_version(match.targets).splits,
         training=model.training.model_copy(update={"teacher": None}),
-        teacher=Selection(train_plan=teacher.digest(), rule="best") if teacher else None,
+        teacher=_selected(teacher) if teacher else None,
         seed=match.request.seed,
     )
 
@@ -60,7 +60,7 @@ def sample_plan(match: Match, trained_by: TrainPlan | None, cases: Cases | None)
         sampling = sampling.model_copy(update={"members": request.members})
     selection = None
     if trained_by is not None and request.checkpoint is None:
-        selection = Selection(train_plan=trained_by.digest(), rule=request.rule)
+        selection = _selected(trained_by, request.rule)
     untrained = trained_by is None and request.checkpoint is None
     return SamplePlan(
         about=_about(match, cases=request.cases),
@@ -79,6 +79,11 @@ def sample_plan(match: Match, trained_by: TrainPlan | None, cases: Cases | None)
         seed=request.seed,
         post=model.post,
     )
+
+
+def _selected(trained_by: TrainPlan, rule: str | None = None) -> Selection:
+    """Which checkpoint of a training is meant: the one it selects unless a rule is named."""
+    return Selection(train_plan=trained_by.digest(), rule=rule or trained_by.training.select)
 
 
 def evaluate_plan(

@@ -35,7 +35,8 @@ class Request:
     baselines: tuple[str, ...] = ()
     checkpoint: str | None = None
     """The SHA-256 of a checkpoint that exists already."""
-    rule: str = "best"
+    rule: str | None = None
+    """``best``, ``last`` or ``epoch=7``; the checkpoint that the entry selects if none is named."""
 
 
 _INSTEAD_OF: Final = {"training.steps": "epochs", "training.epochs": "steps"}
