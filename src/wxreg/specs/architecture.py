@@ -4,8 +4,6 @@
 of every plan.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -53,13 +51,13 @@ class Table:
             raise not_found(self.kind, name, [*self.own, *plugins])
         return _plugin(plugins[name])
 
-    def _plugins(self) -> tuple[EntryPoint, ...]:
+    def _plugins(self) -> tuple["EntryPoint", ...]:
         from importlib.metadata import entry_points
 
         return tuple(entry_points(group=self.group)) if self.group else ()
 
 
-def _plugin(point: EntryPoint) -> Named:
+def _plugin(point: "EntryPoint") -> Named:
     """A plug-in declares its semantics on the class; its distribution is in the plan too."""
     try:
         loaded = point.load()

@@ -4,8 +4,6 @@ Specs are validated in pydantic's strict JSON mode: YAML is parsed to plain valu
 JSON and validated from there, so that ``"1"`` is never quietly taken for ``1``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, NoReturn, Self
 

@@ -1,7 +1,5 @@
 """A person's words about a model: what no run can know."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from wxreg.ids import EntryId

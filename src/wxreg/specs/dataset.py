@@ -1,8 +1,6 @@
 """A dataset: what it is, where it can be read from, and its immutable versions."""
 
-from __future__ import annotations
-
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, StringConstraints, model_validator
 
@@ -45,17 +43,6 @@ class Licence(Spec):
     url: str | None = None
 
 
-class Source(Spec):
-    """One Intake source: a driver with its arguments, and what we know of the place."""
-
-    driver: str
-    description: str
-    args: Settings = FrozenDict()
-    parameters: Settings = FrozenDict()
-    """What a user may choose when opening it: Intake's user parameters."""
-    metadata: SourceNotes
-
-
 class SourceNotes(Spec):
     """What our readers need to know of a source beyond what its driver does."""
 
@@ -73,6 +60,17 @@ class SourceNotes(Spec):
     every: DurationField | None = None
     """How far apart the times of ``files`` are; none where a name does not depend on a time."""
     note: str | None = None
+
+
+class Source(Spec):
+    """One Intake source: a driver with its arguments, and what we know of the place."""
+
+    driver: str
+    description: str
+    args: Settings = FrozenDict()
+    parameters: Settings = FrozenDict()
+    """What a user may choose when opening it: Intake's user parameters."""
+    metadata: SourceNotes
 
 
 class QualityRule(Spec):
@@ -136,7 +134,7 @@ class Description(Entry):
     """What preparation does about missing times."""
 
     @model_validator(mode="after")
-    def _unique(self) -> Description:
+    def _unique(self) -> Self:
         seen: set[str] = set()
         for entry in self.variables:
             if entry.id in seen:
@@ -200,6 +198,3 @@ class Version(Entry):
     def name(self) -> str:
         """Its name within the dataset."""
         return self.id.partition("@")[2]
-
-
-Source.model_rebuild(_types_namespace={"SourceNotes": SourceNotes})

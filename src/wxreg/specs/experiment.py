@@ -1,7 +1,5 @@
 """A declared matrix of runs."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator

@@ -1,8 +1,6 @@
 """Where the cells of a dataset lie."""
 
-from __future__ import annotations
-
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import model_validator
 
@@ -27,7 +25,7 @@ class Grid(Spec):
     """What the components of declared vectors point along in the source."""
 
     @model_validator(mode="after")
-    def _positive(self) -> Grid:
+    def _positive(self) -> Self:
         if min(*self.shape) < 1 or min(*self.spacing) <= 0:
             raise ValueError("a grid needs positive shape and spacing")
         return self

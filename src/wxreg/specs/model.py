@@ -1,8 +1,6 @@
 """A registry entry: a system, expanded from its bases and one named scale."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -36,7 +34,7 @@ class Side(Spec):
     """The name of the statistics; the view's name if not given."""
 
     @model_validator(mode="after")
-    def _unique(self) -> Side:
+    def _unique(self) -> Self:
         if len(set(self.variables)) != len(self.variables):
             raise ValueError("a variable is listed twice")
         return self
@@ -101,9 +99,9 @@ class Model(Entry):
     architecture: ArchitectureRef
     inputs: Inputs
     targets: Side
-    lead: Lead = Lead()
+    lead: Lead = Lead.model_construct()
     training: Training
-    sampling: Sampling = Sampling()
+    sampling: Sampling = Sampling.model_construct()
     evaluation: Evaluation
     versions: Annotated[dict[str, VersionName], AfterValidator(freeze)] = FrozenDict()
     """The version of each dataset that is meant unless the request names one."""
@@ -114,13 +112,13 @@ class Model(Entry):
     """Post-processing steps, in order."""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Model:
+    def _consistent(self) -> Self:
         if (self.task in ("forecast", "nowcast")) == (self.lead.mode == "none"):
             raise ValueError(f"task {self.task} does not go with lead mode {self.lead.mode}")
         return self
 
     @model_validator(mode="after")
-    def _teachable(self) -> Model:
+    def _teachable(self) -> Self:
         stages = self.training.curriculum
         if stages and self.lead.mode not in ("direct", "joint"):
             raise ValueError(f"lead mode {self.lead.mode} has no leads for a curriculum")

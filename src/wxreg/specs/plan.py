@@ -1,7 +1,5 @@
 """Plans: fully expanded, pinned intents.  Equal plans give equal results."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator

@@ -1,8 +1,6 @@
 """Protocols and case selections: everything that makes two scores comparable."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -108,7 +106,7 @@ class Protocol(Entry):
     citation: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _odd(self) -> Protocol:
+    def _odd(self) -> Self:
         for metric in self.metrics:
             if any(width % 2 == 0 for width in metric.windows):
                 raise ValueError(f"{metric.id}: neighbourhood widths are odd")
@@ -146,7 +144,7 @@ class Cases(Entry):
     limit: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
-    def _one_rule(self) -> Cases:
+    def _one_rule(self) -> Self:
         rules = [bool(self.times), self.condition is not None, self.warmest is not None]
         if sum([*rules, bool(self.events)]) != 1:
             raise ValueError("cases choose by exactly one of times, condition, warmest, events")

@@ -1,8 +1,6 @@
 """How forecasts are made from a checkpoint, and corrected afterwards."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -40,7 +38,7 @@ class Sampling(Spec):
     """Cells that neighbouring tiles share, over which they are blended."""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Sampling:
+    def _consistent(self) -> Self:
         if (self.strategy == "perturbed-inputs") != (self.perturbation > 0):
             raise ValueError("perturbed-inputs and a perturbation above 0 need each other")
         if 2 * self.overlap > (self.tile or 0):

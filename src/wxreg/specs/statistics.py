@@ -1,8 +1,6 @@
 """Normalisation numbers as an artifact of their own, with what they were computed from."""
 
-from __future__ import annotations
-
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
@@ -64,7 +62,7 @@ class Statistics(Entry):
     """When; not part of their identity."""
 
     @model_validator(mode="after")
-    def _some(self) -> Statistics:
+    def _some(self) -> Self:
         if not self.channels:
             raise ValueError("statistics of no channel")
         return self

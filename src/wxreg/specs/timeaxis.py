@@ -1,10 +1,8 @@
 """Time as datasets have it: moments and periods in a calendar, cadences, splits with buffers."""
 
-from __future__ import annotations
-
 import re
 from itertools import combinations
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
@@ -64,12 +62,12 @@ class Period(Spec):
     end: Moment
 
     @model_validator(mode="after")
-    def _forward(self) -> Period:
+    def _forward(self) -> Self:
         if self.end <= self.start:
             raise ValueError(f"a period must end after its start, not {self.start} to {self.end}")
         return self
 
-    def overlaps(self, other: Period) -> bool:
+    def overlaps(self, other: Self) -> bool:
         """Whether the two share any time."""
         return self.start < other.end and other.start < self.end
 

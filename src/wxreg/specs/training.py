@@ -1,8 +1,6 @@
 """How a checkpoint is made: the part of a registry entry that training carries out."""
 
-from __future__ import annotations
-
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -69,7 +67,7 @@ class InitialWeights(Spec):
     """Fields that say where the weights are and so are no part of a plan's identity."""
 
     @model_validator(mode="after")
-    def _one_place(self) -> InitialWeights:
+    def _one_place(self) -> Self:
         hub = (self.repository, self.revision, self.file, self.licence)
         if any(hub) and not all(hub):
             raise ValueError("weights of the Hub need repository, revision, file and licence")
@@ -104,9 +102,10 @@ class Training(Spec):
     """How a checkpoint is made."""
 
     kind: Literal["gradient", "fit", "none"] = "gradient"
-    optimiser: Optimiser = Optimiser()
-    schedule: Schedule = Schedule()
-    loss: tuple[LossRef, ...] = (LossRef(name="mse"),)
+    # Defaults are constructed, not validated: validating would build their classes at import.
+    optimiser: Optimiser = Optimiser.model_construct()
+    schedule: Schedule = Schedule.model_construct()
+    loss: tuple[LossRef, ...] = (LossRef.model_construct(name="mse"),)
     epochs: Annotated[int, Field(ge=1)] | None = None
     steps: Annotated[int, Field(ge=1)] | None = None
     """Optimizer steps; takes the place of epochs."""
@@ -145,7 +144,7 @@ class Training(Spec):
     """Side of the random crops (on the target grid) that are trained on."""
 
     @model_validator(mode="after")
-    def _length(self) -> Training:
+    def _length(self) -> Self:
         if self.kind == "gradient" and (self.epochs is None) == (self.steps is None):
             raise ValueError("training has either epochs or steps")
         if self.weights == "ema" and self.ema is None:
@@ -155,7 +154,7 @@ class Training(Spec):
         return self
 
     @model_validator(mode="after")
-    def _stages(self) -> Training:
+    def _stages(self) -> Self:
         begins = [stage.after for stage in self.curriculum]
         if begins and (begins[0] != 0 or begins != sorted(set(begins))):
             raise ValueError("curriculum stages begin after 0 and then after ever more steps")

@@ -4,8 +4,6 @@
 other side of a conversion is a length, such as a depth of snow.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from fractions import Fraction

@@ -1,8 +1,6 @@
 """The lexicon: canonical variables, and how a dataset's own names map onto them."""
 
-from __future__ import annotations
-
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -52,7 +50,7 @@ class Variable(Spec):
     """The family of colours that figures use."""
 
     @model_validator(mode="after")
-    def _whole(self) -> Variable:
+    def _whole(self) -> Self:
         if (self.vector is None) != (self.partner is None):
             raise ValueError(f"{self.id}: a vector component names its partner, and only it does")
         return self
@@ -66,7 +64,7 @@ class Lexicon(Entry):
     variables: tuple[Variable, ...]
 
     @model_validator(mode="after")
-    def _unique(self) -> Lexicon:
+    def _unique(self) -> Self:
         seen: set[str] = set()
         for variable in self.variables:
             if variable.id in seen:
