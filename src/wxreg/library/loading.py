@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -55,6 +55,7 @@ class Library:
 
     root: Path
     _read: dict[Path, Any] = field(default_factory=dict, repr=False, compare=False)
+    _parsed: dict[tuple[Path, type], Entry] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def cache(self) -> Path:
@@ -85,8 +86,16 @@ class Library:
 
     def entry(self, kind: str, name: str, spec: type[EntryT]) -> EntryT:
         """One entry of the registry."""
-        file = self.path(kind, name)
-        return self.parse(file, self.values(file), spec, id=name)
+        return self.whole(self.path(kind, name), spec, id=name)
+
+    def whole(
+        self, file: Path, spec: type[EntryT], *, id: str | None = None, inside: tuple[str, ...] = ()
+    ) -> EntryT:
+        """A file, or the part of it under ``inside``, as a spec; parsed once."""
+        if (file, spec) not in self._parsed:
+            values = part_of(self.values(file), inside, file)
+            self._parsed[file, spec] = self.parse(file, values, spec, id=id, inside=inside)
+        return cast(EntryT, self._parsed[file, spec])
 
     def parse(
         self,
@@ -124,13 +133,7 @@ class Library:
     def description(self, dataset: str) -> Description:
         """What a catalog says about its dataset."""
         file = self.path("dataset", dataset)
-        return self.parse(
-            file,
-            part_of(self.values(file), ("metadata", "reg"), file),
-            Description,
-            id=dataset,
-            inside=("metadata", "reg"),
-        )
+        return self.whole(file, Description, id=dataset, inside=("metadata", "reg"))
 
     def sources(self, dataset: str) -> Mapping[str, Source]:
         """The Intake sources of a dataset by name."""
@@ -150,7 +153,7 @@ class Library:
         table = self.description(dataset).variables
         file = self.root / "catalog" / dataset / "variables.yaml"
         if not table and file.exists():
-            table = self.parse(file, self.values(file), VariableTable).variables
+            table = self.whole(file, VariableTable).variables
         return table
 
     def variables(self, dataset: str) -> Mapping[str, VariableEntry]:
@@ -172,7 +175,7 @@ class Library:
             hint = f"{ref.dataset} has {', '.join(known) or 'no version yet'}"
             raise type(near)(near.code, f"there is no version {ref}", hint=hint)
         file = self.root / "catalog" / ref.dataset / "versions" / f"{name}.yaml"
-        return self.parse(file, self.values(file), Version, id=str(ref))
+        return self.whole(file, Version, id=str(ref))
 
     def statistics_path(self, ref: DataRef, name: str) -> Path:
         """Where the statistics of a version lie."""
@@ -183,7 +186,7 @@ class Library:
         file = self.statistics_path(ref, check_name(name, "statistics"))
         if not file.exists():
             return None
-        return self.parse(file, self.values(file), Statistics, id=name)
+        return self.whole(file, Statistics, id=name)
 
     def model_layers(self, name: str, scale: str | None) -> tuple[Layer, ...]:
         """What a model is made of, lowest first: bases, the entry, then the scale's overlays."""
