@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,41 @@ def run(job: Job, timeout: float = 90) -> int:
         process.kill()
         raise AssertionError(f"{job} did not end within {timeout} s")
     return int(process.exitcode or 0)
+
+
+def run_until_a_worker_dies(
+    root: Path, sets: tuple[str, ...], timeout: float = 90
+) -> tuple[str, str, str]:
+    """Kill the data workers of a training; the code, message and hint it ends with.
+
+    In a process of its own: torch tells of a lost worker by a signal, whoever is running then.
+    """
+    ours, theirs = _SERVER.Pipe()
+    process = _SERVER.Process(target=_lose_workers, args=(root, sets, theirs))
+    process.start()
+    assert ours.poll(timeout), "the training said nothing"
+    found: tuple[str, str, str] = ours.recv()
+    process.join(timeout)
+    return found
+
+
+def _lose_workers(root: Path, sets: tuple[str, ...], tell: Connection) -> None:
+    from wxreg.errors import RegError
+    from wxreg.runs import training_loop
+
+    save = training_loop.save_point
+
+    def harming(*words: Any) -> None:
+        save(*words)
+        if words[1].step == 2:
+            for child in multiprocessing.active_children():
+                os.kill(int(child.pid or 0), signal.SIGKILL)
+
+    training_loop.save_point = harming  # type: ignore[assignment]
+    try:
+        _train(Job(root, sets, workers=1))
+    except RegError as error:
+        tell.send((error.code, error.message, str(error.hint)))
 
 
 def run_plan(root: Path, plan: TrainPlan, devices: int = 1, timeout: float = 300) -> int:

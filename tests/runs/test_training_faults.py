@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import resource
 import subprocess
 import sys
@@ -14,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from child_training import Job, Moment, run, start
+from child_training import Job, Moment, run, run_until_a_worker_dies, start
 from tiny_world import World, environment
 
 from wxreg.artifacts.checkpoint_file import read_checkpoint, write_checkpoint
 from wxreg.data.samples import LoaderSettings
 from wxreg.errors import (
     Conflict,
-    ExternalError,
     Incompatible,
     IntegrityError,
     RegError,
@@ -91,21 +89,10 @@ def test_a_data_file_that_goes_mid_epoch_is_named(
     assert read_checkpoint(_point(world)).metadata["step"] >= 3
 
 
-def test_a_worker_that_is_killed_is_no_mystery(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import multiprocessing
-    import signal
-
-    def harm() -> None:
-        for child in multiprocessing.active_children():
-            os.kill(int(child.pid or 0), signal.SIGKILL)
-
-    _after_point(monkeypatch, 2, harm)
-    options = TrainOptions(quiet=True, accelerator="cpu", resume_seconds=0, workers=1)
-    error = _caught(world, world.plan("tiny-v1", "training.steps=60"), options)
-    assert (error.code, type(error)) == ("REG-730", ExternalError)
-    assert "--workers" in str(error.hint) and "batch" in error.message
+def test_a_worker_that_is_killed_is_no_mystery(world: World) -> None:
+    code, message, hint = run_until_a_worker_dies(world.root, ("training.steps=60",))
+    assert code == "REG-730"
+    assert "--workers" in hint and "batch" in message
     assert _point(world).is_file()
 
 
