@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from signing_keys import key_pair
 
 from wxreg.audit.bundle import bundle
-from wxreg.audit.signing import sign, sign_head, signature_beside, verify_head, verify_signature
-from wxreg.errors import Conflict, IntegrityError, NotFound, UsageError
+from wxreg.audit.signing import (
+    Identity,
+    Sigstore,
+    sign,
+    sign_head,
+    signature_beside,
+    verify_head,
+    verify_signature,
+)
+from wxreg.errors import Conflict, ExternalError, IntegrityError, NotFound, UsageError
 
 
 @pytest.fixture
@@ -89,3 +98,27 @@ def test_the_command(history, keys, tmp_path, reg_command):
     assert reg(history.checkpoint, "--key", keys[1], "--verify") == 0
     history.checkpoint.write_bytes(b"other")
     assert reg(history.checkpoint, "--key", keys[1], "--verify") == 5
+
+
+def test_sigstore_without_a_network_says_what_else_signs(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("hello")
+    with pytest.raises(ExternalError) as refused:
+        sign(path, Sigstore(token="a.b.c"))
+    assert refused.value.code == "REG-770" and "--key" in str(refused.value.hint)
+    assert not signature_beside(path).exists()
+    signature_beside(path).write_text("{}")
+    with pytest.raises((ExternalError, IntegrityError)):
+        verify_signature(path, Identity("me@lab.example", "https://issuer.example"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["--key", "k.pem", "--sigstore"], ["--verify"], ["--verify", "--identity", "me"]],
+)
+def test_who_signs_must_be_said_once(tmp_path, words):
+    path = tmp_path / "file"
+    path.write_text("hello")
+    reg = str(Path(sys.executable).with_name("reg"))
+    done = subprocess.run([reg, "sign", str(path), *words], capture_output=True, text=True)
+    assert done.returncode == 2 and "--key" in done.stderr
