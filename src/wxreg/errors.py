@@ -145,6 +145,8 @@ CODES: Final = MappingProxyType(
         "REG-730": "a data source could not be read",
         "REG-740": "a library that an architecture is built on is not installed",
         "REG-760": "memory ran out",
+        "REG-770": "sigstore cannot be used",
+        "REG-761": "a dask cluster cannot be reached, or lost its workers",
         # 8xx storage
         "REG-800": "the disk is full or not writable",
         "REG-820": "the place of the ledger or an artifact is full or not writable",
