@@ -10,7 +10,7 @@ import typer
 from wxreg.cli.options import Cases, Data, LeadTime, Members, Scale, Seed, Set
 from wxreg.cli.requests import make_request
 from wxreg.cli.session import Session
-from wxreg.errors import Incompatible
+from wxreg.errors import Incompatible, NotFound, UsageError
 
 if TYPE_CHECKING:
     from wxreg.resolve.request import Request
@@ -79,8 +79,6 @@ def command(
 
 
 def _check_choices(split: str | None, format: str) -> None:
-    from wxreg.errors import UsageError
-
     for option, value, known in (
         ("--split", split, ("train", "validation", "test")),
         ("--format", format, ("zarr", "netcdf")),
@@ -90,8 +88,6 @@ def _check_choices(split: str | None, format: str) -> None:
 
 
 def _moment(text: str, parse: Any) -> str:
-    from wxreg.errors import UsageError
-
     try:
         return str(parse(text))
     except ValueError as error:
@@ -103,6 +99,8 @@ def checkpoint_file(session: Session, name: str, scale: str) -> tuple[Path | Non
     path = Path(name)
     if path.suffix != ".safetensors":
         return None, name, scale
+    if not path.is_file():
+        raise NotFound("REG-301", "there is no checkpoint here", where=name)
     from wxreg.artifacts.checkpoint_file import read_checkpoint
 
     plan = read_checkpoint(path).metadata.get("plan", {})
