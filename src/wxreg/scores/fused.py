@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wxreg.scores.compiling import compiled, in_parts
-from wxreg.scores.ensemble import EnsembleParts
+from wxreg.scores.ensemble_parts import EnsembleParts
 from wxreg.scores.kernels import (
     ABOVE,
     BELOW,
@@ -101,7 +101,7 @@ def _write_maps(found: Floats, first: int, truth: Floats, maps: Floats) -> None:
 
 @compiled
 def _add_terms(found: Floats, weights: Doubles, index: Index, sums: Doubles, numbers: Ints) -> None:
-    """The terms of each point, by `ensemble.SUMS` and `NUMBERS`, into the sums of its bin."""
+    """The terms of each point, by `ensemble_parts.SUMS` and `NUMBERS`, into the sums of its bin."""
     n, size = index.size, found[SIZE]
     strays, points, members = 0, 0, size.dtype.type(0)
     for p in range(n):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wxreg.scores.ensemble import SUMS, EnsembleParts
+from wxreg.scores.ensemble_parts import SUMS, EnsembleParts
 
 Floats = NDArray[np.floating[Any]]
 TILE = 4096

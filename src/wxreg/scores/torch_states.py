@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wxreg.scores.ensemble import NUMBERS, SUMS, EnsembleParts
+from wxreg.scores.ensemble_parts import NUMBERS, SUMS, EnsembleParts
 from wxreg.scores.states import State
 
 TILE = 1 << 18
