@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,14 @@ from score_worlds import HOUR, LEXICON, START, forecast_store, protocol, scoring
 
 from data.tiny_stores import hours, write_store
 from wxreg.errors import Conflict, Incompatible, IntegrityError
+from wxreg.runs import evaluating_kept
 from wxreg.runs.baselines import StoredBaseline
 from wxreg.runs.evaluating_checks import Sides, check_evaluation
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
-from wxreg.runs.evaluating_streams import Streams, tallied
-from wxreg.runs.evaluating_tally import keep_tally
+from wxreg.runs.evaluating_streams import Streams
+from wxreg.runs.evaluating_tally import Tally
+from wxreg.runs.evaluating_tallying import tallied
+from wxreg.runs.evaluating_units import Unit, scored
 from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_files import (
     ScoresFile,
@@ -183,25 +188,48 @@ def test_a_baseline_of_one_member_has_its_error_for_the_crps(truth: Path, tmp_pa
     assert own == pytest.approx([2.0] * len(own), abs=2e-3)
 
 
-def test_an_evaluation_goes_on_where_it_was_stopped(truth: Path, tmp_path: Path) -> None:
+def same_bits(one: Tally, two: Tally) -> None:
+    assert one.states.keys() == two.states.keys()
+    for key, state in one.states.items():
+        for name, values in state.arrays.items():
+            np.testing.assert_array_equal(two.states[key][name], values, f"{key} {name}")
+    assert replace(one, states={}) == replace(two, states={})
+
+
+@pytest.mark.parametrize("every", [64, 2])
+def test_an_evaluation_goes_on_where_it_was_stopped(
+    truth: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    """Stopped after each part, it reads none of them again and comes to the same bits."""
+    monkeypatch.setattr(evaluating_kept, "_EVERY", every)
+    opened = ForecastFields(forecast_store(tmp_path / "f.zarr", truth, errors=(0.3, -1.1)))
+    streams = Streams(scoring(opened, protocol()), opened, TruthFields(truth, ("t2m", "refc")))
+    whole = tallied(streams)
+    asked: list[int | None] = []
+
+    def one_part(units: Sequence[Unit]) -> Iterator[Tally]:
+        asked.append(units[0].init)
+        yield scored(streams, units[0])
+        if len(units) > 1:
+            raise KeyboardInterrupt
+
+    for _ in range(4):
+        with pytest.raises(KeyboardInterrupt):
+            tallied(streams, keep=tmp_path / "kept", workers=one_part)
+    resumed = tallied(streams, keep=tmp_path / "kept", workers=one_part)
+    assert asked == [0, 1, 2, 3, 4]
+    assert resumed.pairs == 10
+    same_bits(whole, resumed)
+
+
+def test_damage_to_what_was_kept_is_told(truth: Path, tmp_path: Path) -> None:
     opened = ForecastFields(forecast_store(tmp_path / "f.zarr", truth))
-    score, fields = scoring(opened, protocol()), TruthFields(truth, ("t2m", "refc"))
-    whole = tallied(Streams(score, opened, fields))
-    stopped = tallied(Streams(score, opened, fields), range(2))
-    keep_tally(tmp_path / "kept", stopped)
-    read: list[int] = []
-    original = opened.members_of
-
-    def counted(init: int, lead: int, channel: str) -> object:
-        read.append(init)
-        return original(init, lead, channel)
-
-    opened.members_of = counted  # type: ignore[method-assign,assignment]
-    resumed = tallied(Streams(score, opened, fields), keep=tmp_path / "kept")
-    assert set(read) == {2, 3, 4}
-    assert resumed.pairs == whole.pairs == 10
-    for key, state in whole.states.items():
-        np.testing.assert_allclose(resumed.states[key]["error"], state["error"])
+    streams = Streams(scoring(opened, protocol()), opened, TruthFields(truth, ("t2m", "refc")))
+    tallied(streams, keep=tmp_path / "kept")
+    part = tmp_path / "kept" / "part-00000002.safetensors"
+    part.write_bytes(part.read_bytes()[:-40])
+    with pytest.raises(IntegrityError, match="damaged"):
+        tallied(streams, keep=tmp_path / "kept")
 
 
 def test_valid_times_without_truth_are_counted(truth: Path, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from wxreg.errors import Incompatible
 from wxreg.runs.evaluating_checks import Sides, check_evaluation
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
 from wxreg.runs.evaluating_needs import metric_findings
-from wxreg.runs.evaluating_streams import Streams, tallied
+from wxreg.runs.evaluating_streams import Streams
+from wxreg.runs.evaluating_tallying import tallied
 from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_statistics import Domain
 from wxreg.specs.protocol import Protocol

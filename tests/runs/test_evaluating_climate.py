@@ -13,7 +13,8 @@ from scipy.stats import energy_distance, wasserstein_distance
 from wxreg.data.fields import FieldStore
 from wxreg.runs.evaluating_climate import ClimateDays, heavy_rain_limit, nearest_cells
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
-from wxreg.runs.evaluating_streams import Streams, tallied
+from wxreg.runs.evaluating_streams import Streams
+from wxreg.runs.evaluating_tallying import tallied
 from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_files import merged_states
 from wxreg.runs.scoring_keys import MODEL, season_bin, year_and_month

@@ -42,13 +42,17 @@ def command(
         int | None, typer.Option(min=1, help="At most so many initial times, evenly spread.")
     ] = None,
     set_: Set = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A dask cluster to score on, as tcp://HOST:PORT."),
+    ] = None,
     figures: Annotated[
         bool, typer.Option(help="Draw the report of each evaluation at once.")
     ] = True,
 ) -> None:
     """Score forecasts against the truth and against baselines.
 
-    The options from --data on say what to sample where a model or a checkpoint is named.
+    The options from --data to --set say what to sample where a model or a checkpoint is named.
 
     Example: reg evaluate unet-hrrr-v1 --baseline persistence --limit 12
     """
@@ -58,8 +62,9 @@ def command(
     session: Session = ctx.obj
     quiet = session.quiet or session.json
     options = EvaluateOptions(
-        protocol, tuple(baseline or ()), DataRef.parse(against) if against else None, quiet
-    )
+        protocol, tuple(baseline or ()), DataRef.parse(against) if against else None,
+        scheduler, quiet,
+    )  # fmt: skip
 
     def request(model: str, scale: str) -> Request:
         return make_request(

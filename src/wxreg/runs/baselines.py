@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ from wxreg.specs.dataset import NATIVE
 from wxreg.specs.plan import SamplePlan
 
 _FIT_BATCH = 16
+_ONE_AT_A_TIME = Lock()
+"""Forecasters draw from torch's one generator of a process."""
 Floats = NDArray[np.float32]
 
 
@@ -40,7 +43,6 @@ class BaselineForecasts:
         self.members = 1
         self._plan = baseline_plan(library, plan, name)
         self._channels = plan.targets.channels
-        self._last: tuple[Start, Floats | None] | None = None
         inputs, targets = ready_stores(library, plan.inputs, plan.targets)
         settings = loader_settings(
             plan, (inputs, targets), plan.leads, periods=plan.starts.periods or None, truth=False
@@ -57,9 +59,7 @@ class BaselineForecasts:
 
     def reads(self, start: Start) -> Callable[[int], Callable[[str], Floats]] | None:
         """Fields ``(1, Y, X)`` by position of the lead and channel; none as in :meth:`at`."""
-        if self._last is None or self._last[0] != start:
-            self._last = (start, self.at(start))
-        made = self._last[1]
+        made = self.at(start)
         if made is None:
             return None
         return lambda number: lambda channel: made[number, self._channels.index(channel)][None]
@@ -68,8 +68,9 @@ class BaselineForecasts:
         """The forecast ``(L, D, Y, X)`` from a start; none where its inputs are missing."""
         if start not in self._window:
             return None
-        batch = self._source.batch(np.array([self._window[start]]))
-        forecast: Floats = member_block(self._forecaster, batch, self._plan, 0)[0]
+        with _ONE_AT_A_TIME:
+            batch = self._source.batch(np.array([self._window[start]]))
+            forecast: Floats = member_block(self._forecaster, batch, self._plan, 0)[0]
         return forecast
 
 
@@ -118,7 +119,7 @@ def baseline_plan(library: Library, plan: SamplePlan, name: str) -> SamplePlan:
     joint = plan.lead.model_copy(update={"mode": "joint", "trained": plan.leads})
     single = plan.sampling.model_copy(
         update={"members": 1, "member_batch": 1, "strategy": "deterministic",
-                "sampler": FrozenDict(), "tile": None, "overlap": 0}
+                "sampler": FrozenDict(), "tile": None, "overlap": 0, "parameters": False}
     )  # fmt: skip
     return plan.model_copy(
         update={"checkpoint": None, "selection": None, "architecture": entry.architecture,

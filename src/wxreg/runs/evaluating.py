@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +13,20 @@ from wxreg.artifacts.layout import Layout
 from wxreg.canonical import canonical_json
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
+from wxreg.runs.baselines import StoredBaseline
 from wxreg.runs.environment import conditions
-from wxreg.runs.evaluating_checks import Sides, check_evaluation
+from wxreg.runs.evaluating_cluster import Job, on_cluster
 from wxreg.runs.evaluating_fields import ForecastFields
-from wxreg.runs.evaluating_opening import climate_periods, members_of, opened_streams
-from wxreg.runs.evaluating_streams import Streams, tallied
-from wxreg.runs.evaluating_tally import Tally, forget_tally
+from wxreg.runs.evaluating_kept import KeptParts
+from wxreg.runs.evaluating_opening import members_of
+from wxreg.runs.evaluating_plan import Evaluation, evaluation_plan, opened
+from wxreg.runs.evaluating_tally import Tally
+from wxreg.runs.evaluating_tallying import tallied
+from wxreg.runs.locking import plan_lock
 from wxreg.runs.recording import Run, recorded
 from wxreg.runs.scoring_files import table_json, write_scores
 from wxreg.runs.scoring_rows import POINT_FORMS, Table, lead_text, rows_of
 from wxreg.runs.scoring_series import skipped
-from wxreg.runs.stores import ready_stores
-from wxreg.specs.architecture import ARCHITECTURES, SCORES_SEMANTICS
-from wxreg.specs.base import FrozenDict
-from wxreg.specs.plan import EvaluatePlan, Provenance, SamplePlan, StorePlan
-from wxreg.specs.protocol import Protocol
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What is scored, against what, and how."""
-
-    forecast: Path
-    sampled: SamplePlan
-    """The plan that the forecast names."""
-    truth: StorePlan
-    protocol: Protocol
-    baselines: tuple[str, ...] = ()
-    """Systems that are made on the way."""
-    beside: tuple[Path, ...] = ()
-    """Other forecasts that this one is compared with."""
-    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,50 +41,29 @@ class Evaluated:
 
 def evaluate(library: Library, ledger: Ledger, asked: Evaluation) -> Evaluated:
     """Score a forecast and its baselines on the same fields, and record it."""
-    (store,) = ready_stores(library, asked.truth)
-    forecast = ForecastFields(asked.forecast)
-    stored = [ForecastFields(path) for path in asked.beside]
-    sides = Sides(forecast, store, asked.sampled, asked.truth, tuple(stored))
-    check_evaluation(sides, asked.protocol, library.lexicon())
-    streams = opened_streams(library, asked, sides)
+    streams = opened(library, asked)
+    forecast = streams.forecast
     plan = evaluation_plan(library, asked, streams)
     parents = {forecast.digest: "forecast", asked.truth.content: "truth"}
+    stored = (one for one in streams.baselines if isinstance(one, StoredBaseline))
     parents |= {one.digest: "baseline" for one in stored}
     details = {"model": plan.about.model, "data": asked.truth.dataset, "scale": plan.about.scale,
                "protocol": asked.protocol.id}  # fmt: skip
-    with recorded(library.root, ledger, plan, conditions("cpu"), parents, details) as run:
+    with (
+        plan_lock(library.root, plan.digest(), wait=True),
+        recorded(library.root, ledger, plan, conditions("cpu"), parents, details) as run,
+    ):
         keep = Layout(library.root).cache / "evaluating" / plan.digest()
-        tally = tallied(streams, quiet=asked.quiet, keep=keep)
+        workers = None
+        if asked.scheduler is not None:
+            job = Job(library.root.resolve(), asked.absolute(), plan.digest())
+            workers = partial(on_cluster, asked.scheduler, job)
+        tally = tallied(streams, quiet=asked.quiet, keep=keep, workers=workers)
         members = members_of(streams)
         table = rows_of(streams.scoring, tally.states, members, forecast.leads)
         written = _written(run, asked, forecast, tally, table)
-        forget_tally(keep)
+        KeptParts(keep).forget()
         return written
-
-
-def evaluation_plan(library: Library, asked: Evaluation, streams: Streams) -> EvaluatePlan:
-    """The pinned intent: forecast, truth, protocol and every baseline by their digests."""
-    about, protocol = asked.sampled.about, asked.protocol
-    semantics = {"scores": SCORES_SEMANTICS}
-    semantics |= {f"metric:{metric.id}": metric.semantics for metric in protocol.metrics}
-    systems = {one.name: one.digest for one in streams.baselines}
-    if streams.climatology is not None:
-        systems["climatology"] = streams.climatology.digest
-    for name in systems:
-        if name not in {path.stem for path in asked.beside}:
-            architecture = library.model(name).architecture.name
-            semantics[f"baseline:{name}"] = ARCHITECTURES.find(architecture).semantics
-    return EvaluatePlan(
-        about=Provenance(model=about.model, scale=about.scale, protocol=protocol.id),
-        semantics=FrozenDict(semantics),
-        forecast=streams.forecast.digest,
-        truth=asked.truth,
-        protocol=protocol.digest(),
-        baselines=tuple(one.name for one in streams.baselines),
-        systems=FrozenDict(systems),
-        periods=climate_periods(library, asked),
-        leads=asked.sampled.leads,
-    )
 
 
 def _written(

@@ -33,7 +33,7 @@ from wxreg.specs.protocol import Protocol
 from wxreg.specs.timeaxis import Period
 
 if TYPE_CHECKING:
-    from wxreg.runs.evaluating import Evaluation
+    from wxreg.runs.evaluating_plan import Evaluation
 
 
 def opened_streams(library: Library, asked: Evaluation, sides: Sides) -> Streams:

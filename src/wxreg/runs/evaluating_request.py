@@ -13,7 +13,8 @@ from wxreg.ledger import queries
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
 from wxreg.resolve.request import Request
-from wxreg.runs.evaluating import Evaluated, Evaluation, evaluate
+from wxreg.runs.evaluating import Evaluated, evaluate
+from wxreg.runs.evaluating_plan import Evaluation
 from wxreg.runs.sampling_request import sample_request
 from wxreg.specs.plan import SamplePlan, StorePlan
 from wxreg.specs.protocol import Protocol
@@ -28,6 +29,8 @@ class EvaluateOptions:
     baselines: tuple[str, ...] = ()
     against: DataRef | None = None
     """Another dataset version as truth, on the same grid."""
+    scheduler: str | None = None
+    """The address of a dask cluster to compute on."""
     quiet: bool = False
 
 
@@ -55,6 +58,7 @@ def evaluate_forecast(
             protocol=protocol,
             baselines=tuple(n for n in dict.fromkeys(asked) if n != own and n not in beside),
             beside=tuple(beside.values()),
+            scheduler=options.scheduler,
             quiet=options.quiet,
         ),
     )

@@ -1,17 +1,20 @@
-"""What an evaluation has so far, kept so that one that was killed goes on where it stopped."""
+"""What an evaluation has so far: its states, what was counted, and both as plain arrays."""
 
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any, Final
 
-from wxreg.runs.scoring_files import read_states, write_states
+import numpy as np
+from numpy.typing import NDArray
+
 from wxreg.runs.scoring_keys import StateKey
 from wxreg.scores.states import State
 
-_COUNTS, _STATES = "tally.json", "state.zarr"
+Arrays = dict[str, NDArray[Any]]
+_ABOUT: Final = "about"
 
 
 @dataclass
@@ -20,7 +23,7 @@ class Tally:
 
     states: dict[StateKey, State] = field(default_factory=dict)
     done: int = 0
-    """How many inits have been gone through."""
+    """How many parts have been merged in."""
     pairs: int = 0
     missing: list[str] = field(default_factory=list)
     """Valid times without truth."""
@@ -34,28 +37,44 @@ class Tally:
         """Merge one state in."""
         self.states[key] = self.states.get(key, State()).merge(state)
 
+    def merge(self, part: Tally) -> None:
+        """Merge in the next part of the evaluation."""
+        for key, state in part.states.items():
+            self.add(key, state)
+        self.done += 1
+        self.pairs += part.pairs
+        self.truth_days += part.truth_days
+        self.missing += part.missing
+        self.without_climatology += part.without_climatology
+        for name, count in part.without_baseline.items():
+            self.without_baseline[name] = self.without_baseline.get(name, 0) + count
 
-def keep_tally(place: Path, tally: Tally) -> None:
-    """Keep what is done; a kill in between leaves the one before, or none."""
-    aside = place.with_name(f".{place.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    write_states(aside / _STATES, tally.states)
+
+def to_arrays(tally: Tally) -> Arrays:
+    """As arrays that can be sent and kept without pickle; states of equal layout share theirs."""
+    layouts: dict[object, list[StateKey]] = {}
+    for key, state in tally.states.items():
+        layouts.setdefault((state.layout, state.maxima), []).append(key)
     counts = {name: getattr(tally, name) for name in Tally.__dataclass_fields__ if name != "states"}
-    (aside / _COUNTS).write_text(json.dumps(counts), encoding="utf-8")
-    forget_tally(place)
-    aside.rename(place)
+    groups: list[Mapping[str, Any]] = []
+    arrays: Arrays = {}
+    for number, keys in enumerate(layouts.values()):
+        first = tally.states[keys[0]]
+        groups.append({"keys": [key.text() for key in keys], "maxima": sorted(first.maxima),
+                       "names": list(first.arrays)})  # fmt: skip
+        for name in first.arrays:
+            stacked = np.stack([tally.states[key][name] for key in keys])
+            arrays[f"{number}/{name}"] = np.ascontiguousarray(stacked)
+    about = json.dumps({"counts": counts, "groups": groups})
+    return {**arrays, _ABOUT: np.frombuffer(about.encode(), np.uint8)}
 
 
-def kept_tally(place: Path) -> Tally | None:
-    """What was kept; none where nothing was."""
-    counts = place / _COUNTS
-    if not counts.is_file():
-        return None
-    return Tally(read_states(place / _STATES), **json.loads(counts.read_text(encoding="utf-8")))
-
-
-def forget_tally(place: Path) -> None:
-    """Remove what was kept."""
-    if place.exists():
-        shutil.rmtree(place)
+def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Tally:
+    """What :func:`to_arrays` gave."""
+    about = json.loads(arrays[_ABOUT].tobytes())
+    tally = Tally(**about["counts"])
+    for number, group in enumerate(about["groups"]):
+        for row, key in enumerate(group["keys"]):
+            values = {name: arrays[f"{number}/{name}"][row] for name in group["names"]}
+            tally.states[StateKey.parse(key)] = State(values, frozenset(group["maxima"]))
+    return tally

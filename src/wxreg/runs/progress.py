@@ -46,7 +46,8 @@ class TrainingProgress:
 class Bar:
     """A live progress bar on a terminal's stderr; nothing at all elsewhere."""
 
-    def __init__(self, title: str, total: int, *, quiet: bool = False) -> None:
+    def __init__(self, title: str, total: int, *, done: int = 0, quiet: bool = False) -> None:
+        """``done`` was done before and says nothing of the speed."""
         self._progress: Any = None
         if quiet or not sys.stderr.isatty():
             return
@@ -67,7 +68,7 @@ class Bar:
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
-        self._task = self._progress.add_task(title, total=total, note="")
+        self._task = self._progress.add_task(title, total=total, completed=done, note="")
         self._progress.start()
 
     def at(self, done: int, note: str = "") -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from wxreg.runs.scoring_bands import Members, bands, held
 from wxreg.runs.scoring_cellwise import CELLWISE, ENSEMBLE_ONLY
 from wxreg.runs.scoring_joint import JOINT, joint_states
+from wxreg.runs.scoring_pairs import FieldPair, cells_state, no_event
 from wxreg.runs.scoring_settings import declared
 from wxreg.runs.scoring_statistics import (
     BUILDERS,
@@ -21,11 +22,9 @@ from wxreg.runs.scoring_statistics import (
     constraint_of,
     field_vectors,
 )
-from wxreg.scores.binning import Bins, by_atom
+from wxreg.scores.binning import Bins
 from wxreg.scores.catalogue import METRICS
-from wxreg.scores.ensemble import EnsembleScores
 from wxreg.scores.events import Event
-from wxreg.scores.members import MemberScores
 from wxreg.scores.metrics import Declared
 from wxreg.scores.patterns import pattern_state
 from wxreg.scores.spread_error import mean_and_spread
@@ -50,27 +49,6 @@ SINGLE: Final = frozenset(
 """Statistics of one field of one channel."""
 COMPUTED: Final = SINGLE | JOINT | {"initiation", "climate"}
 """Every statistic that ``reg evaluate`` computes."""
-_ORIGINS: Final = {"K": 273.15, "Pa": 100_000.0}
-_NEVER: Final = np.float32(-3e38)
-"""A value that reaches no threshold."""
-
-
-@dataclass(frozen=True, eq=False)
-class FieldPair:
-    """One channel of one init and lead, cut to the cells that are scored, or a band of them."""
-
-    channel: str
-    made: Field
-    real: Field
-    usual: Field | None
-    """The climatology."""
-    bins: Bins
-    weights: NDArray[np.float64] | None
-
-    @cached_property
-    def mean(self) -> Field:
-        """The mean of the members that are present at each point."""
-        return mean_and_spread(self.made)[0].astype(self.made.dtype)
 
 
 @dataclass(frozen=True)
@@ -175,7 +153,7 @@ class Scoring:
                 weights=None if self.weights is None else self.weights[band],
             )
             for statistic in wanted:
-                states[statistic] = states[statistic].merge(self._cells_state(statistic, field))
+                states[statistic] = states[statistic].merge(cells_state(self, statistic, field))
             del field  # before the next is read
         yield from ((statistic, channel, state) for statistic, state in states.items())
 
@@ -250,45 +228,11 @@ class Scoring:
         if statistic == "pattern":
             return merge_all(pattern_state(member, real, self.weights) for member in members)
         if self.protocol.missing == "non-event" and statistic in ("fss", "neighbourhood"):
-            members, real = map(_no_event, members), _no_event(real)
+            members, real = map(no_event, members), no_event(real)
         update = BUILDERS[statistic](self.domain, self.protocol, self.thresholds(channel))
         return merge_all(update(member, real) for member in members)
-
-    def _cells_state(self, statistic: str, field: FieldPair) -> State:
-        made, real, weights = field.made, field.real, field.weights
-        if statistic not in CELLWISE:
-            return self._pointwise(statistic, field)
-        update = CELLWISE[statistic](self.protocol, self.variable(field.channel))
-        return by_atom(
-            field.bins, lambda cells: update(made, np.where(cells, real, np.nan), weights)
-        )
-
-    def _pointwise(self, statistic: str, field: FieldPair) -> State:
-        made, real, bins = field.made, field.real, field.bins
-        thresholds = self.thresholds(field.channel)
-        if statistic == "ensemble":
-            engine = self.protocol.engine
-            return EnsembleScores(thresholds, engine).update(made, real, field.weights, bins)
-        if statistic.startswith("mean"):
-            made = field.mean[None]
-        if statistic.endswith("anomaly"):
-            assert field.usual is not None
-            made, real = made - field.usual, real - field.usual
-            return MemberScores().update(made, real, field.weights, bins)
-        origin = _ORIGINS.get(self.variable(field.channel).units, 0.0)
-        scores = MemberScores(thresholds, origin)
-        state = scores.update(made, real, field.weights, bins)
-        if self.protocol.missing == "exclude" or not thresholds:
-            return state
-        counts = scores.update(_no_event(made), _no_event(real), field.weights, bins)
-        names = ("contingency", "weighted_contingency")
-        return State({**state.arrays, **{name: counts[name] for name in names}})
 
 
 def _just_above(value: float) -> float:
     """The next float32: reaching it is exceeding the value."""
     return float(np.nextafter(np.float32(value), np.float32(np.inf)))
-
-
-def _no_event(field: Field) -> Field:
-    return np.where(np.isfinite(field), field, _NEVER).astype(np.float32)
