@@ -12,9 +12,10 @@ from wxreg.models.downscaling_network import DownscalingNetwork
 from wxreg.models.ensembles import CheckpointEnsemble, average_weights, choose_soup
 from wxreg.models.forecaster import LossTerm
 from wxreg.models.harpnet_network import AttentionGate, HarpNetwork
+from wxreg.models.heads import with_head
 from wxreg.models.noise import MemberNoise
 from wxreg.models.stochastic_layers import ChannelDropout, GeneratorNoise, VariationalConvolution
-from wxreg.models.tiling import Tiling, blend_tiles
+from wxreg.models.tiling import TiledForecaster, Tiling, blend_tiles
 
 SIZE = (32, 48)
 BATCH = hilly_batch(hilly_days(3, SIZE))
@@ -198,6 +199,18 @@ def test_the_diffusion_never_moves_the_regression_mean() -> None:
     assert any(p.grad.abs().max() > 0 for p in forecaster.diffusion.parameters())
 
 
+def test_a_mean_on_coarser_cells_says_nothing_about_the_finest_scales() -> None:
+    """Even rough weights leave less than a hundredth of the power in the finest waves."""
+    planes = torch.randn(2, 7, 64, 64, generator=torch.Generator().manual_seed(1))
+    shares = []
+    for factor in (1, 2):
+        forecaster = awake("corrdiff", {**TINY, "mean_factor": factor})
+        mean = forecaster.regress(planes[:, : forecaster.space.planes_count]).detach()
+        power = torch.fft.fft2(mean).abs().square().mean(dim=(0, 1))[:, :32]
+        shares.append(float(power[24:40, 24:].sum() / power[1:, 1:].sum()))
+    assert shares[0] > 0.01 > 10 * shares[1]
+
+
 class TestDistillation:
     def student(self):
         teacher = awake("corrdiff", TINY)
@@ -316,3 +329,51 @@ def test_full_scale_downscalers_build_and_run_without_memory(name: str) -> None:
     names = ("inputs", "input_mask", "static", "target", "target_mask", "time")
     moved = replace(batch, **{name: getattr(batch, name).to("meta") for name in names})
     assert forecaster.loss(moved, torch.Generator()).total.shape == ()
+
+
+HEADED = {"base": 4, "levels": 2, "heteroscedastic": True}
+LIKELY = (LossTerm("gaussian-nll"),)
+
+
+@pytest.mark.parametrize("name", ["downscaling-unet", "bayes-unet", "vi-unet"])
+def test_members_come_from_the_density_that_is_kept_beside_them(name: str) -> None:
+    """The parameters move no member, and a drawn member lies as far out as its noise says."""
+    forecaster = awake(name, {**HEADED, "aleatoric": True}, losses=LIKELY).eval()
+    plain = forecaster.sample(BATCH, 4, noise(4))
+    kept = with_head(forecaster).sample(BATCH, 4, noise(4))
+    made, mean, deviation = kept.chunk(3, dim=3)
+    assert torch.equal(made, plain)
+    assert bool((deviation > 0).all())
+    warm = [channel.name for channel in forecaster.blueprint.targets].index("tmax")
+    drawn = ((made - mean) / deviation)[:, :, :, warm]
+    assert abs(float(drawn.mean())) < 0.05
+    assert float(drawn.std()) == pytest.approx(1.0, abs=0.05)
+
+
+def test_parameters_are_kept_of_tiles_and_of_each_checkpoint() -> None:
+    each = [awake("downscaling-unet", HEADED, losses=LIKELY).eval() for _ in range(2)]
+    ensemble = with_head(CheckpointEnsemble(each))
+    assert ensemble.sample(BATCH, 2, noise(2)).shape == (3, 2, 1, 6, *SIZE)
+    tiled = TiledForecaster(with_head(each[0]), 32, 16)
+    assert tiled.sample(BATCH, 2, noise(2)).shape == (3, 2, 1, 6, *SIZE)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "losses"),
+    [
+        ("downscaling-unet", {"base": 4, "levels": 2}, (LossTerm("mse"),)),
+        ("downscaling-unet", HEADED, (LossTerm("mse"),)),
+        (
+            "downscaling-unet",
+            HEADED,
+            (*LIKELY, LossTerm("shifted-gamma-nll", 1.0, {"variable": "precip_24h"})),
+        ),
+        ("harpnet", {"base": 4, "levels": 2}, (LossTerm("mse"),)),
+    ],
+)
+def test_a_system_without_a_normal_head_has_no_parameters(
+    name: str, settings: dict, losses: tuple[LossTerm, ...]
+) -> None:
+    with pytest.raises(Incompatible, match="no normal head") as caught:
+        with_head(awake(name, settings, losses=losses))
+    assert caught.value.code == "REG-461"

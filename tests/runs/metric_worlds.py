@@ -14,6 +14,7 @@ from wxreg.runs.baselines import StoredBaseline
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
 from wxreg.runs.evaluating_streams import Streams
 from wxreg.runs.scoring import Scoring
+from wxreg.runs.scoring_keys import MODEL
 from wxreg.runs.scoring_statistics import Domain
 from wxreg.scores.catalogue import METRICS
 from wxreg.specs.protocol import Protocol
@@ -66,14 +67,21 @@ def forecast_store(
     inits: tuple[int, ...],
     leads: tuple[int, ...],
     made: np.ndarray,
+    heads: bool = False,
 ) -> Path:
-    """A finished forecast; ``made`` is (inits, members, leads, channels, y, x)."""
+    """A finished forecast; ``made`` is (inits, members, leads, channels, y, x).
+
+    With ``heads`` each member stands in the middle of a normal density of deviation 2.
+    """
     store = TruthFields(truth, names).store
     layout = ForecastLayout(
         channels=names, inits=inits, leads=leads, members=made.shape[1],
         member_block=made.shape[1], y=store.y, x=store.x, lat=store.lat, lon=store.lon,
         units={name: LEXICON[name].units for name in names},
+        heads={name: {"distribution": "normal"} for name in names} if heads else {},
     )  # fmt: skip
+    if heads:
+        made = np.concatenate([made, made, np.full_like(made, 2.0)], axis=3)
     with ForecastWriter(path, layout, {"model": "tiny"}) as writer:
         for init, values in zip(inits, made, strict=True):
             writer.write(init, 0, np.asarray(values, "f4"))
@@ -107,7 +115,8 @@ def hourly_world(folder: Path) -> tuple[Path, Path, Path]:
     )
     made = np.nan_to_num(real[:, None], nan=10.0) + 3 * noise
     made[1, 2] = np.nan  # a member that one init lacks
-    ensemble = forecast_store(folder / "ensemble.zarr", truth, NAMES, inits, leads, made)
+    ensemble = forecast_store(folder / "ensemble.zarr", truth, NAMES, inits, leads, made,
+                              heads=True)  # fmt: skip
     usual = np.stack([np.nan_to_num(values[name]).mean(0) for name in NAMES])
     usual = np.broadcast_to(usual, (len(INITS), 1, len(LEADS), *usual.shape))
     climate = forecast_store(folder / "climate.zarr", truth, NAMES, inits, leads, usual)
@@ -148,4 +157,5 @@ def streams_of(truth: Path, ensemble: Path, climate: Path | None, wanted: Protoc
     usual = None
     if climate is not None:
         usual = StoredBaseline(ForecastFields(climate), forecast.leads)
-    return Streams(scoring, forecast, TruthFields(truth, forecast.channels), climatology=usual)
+    return Streams(scoring, forecast, TruthFields(truth, forecast.channels), climatology=usual,
+                   heads={MODEL: forecast.heads})  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Final
 from wxreg.artifacts.digests import merkle_root, prefix64
 from wxreg.audit.payload import Comparison, Payload, Reference, compare
 from wxreg.data.forecast_index import FieldEntry, index_beside, read_index
+from wxreg.data.forecast_layout import planes_of
 from wxreg.errors import IntegrityError
 from wxreg.ledger import lineage, queries
 from wxreg.ledger.records import Holder
@@ -81,8 +82,8 @@ def _candidate(
 
 def _outlined(payload: Payload) -> frozenset[str]:
     outline = payload.about.get("outline")
-    channels = outline.get("channels", ()) if isinstance(outline, dict) else ()
-    return frozenset(str(channel).partition("@")[0] for channel in channels)
+    planes = planes_of(outline) if isinstance(outline, dict) else ()
+    return frozenset(plane.partition("@")[0] for plane in planes)
 
 
 def _original_index(

@@ -13,6 +13,7 @@ from wxreg.audit.payload import Comparison, Payload, Reference, compare
 from wxreg.audit.proof import concluded, seal_beside
 from wxreg.audit.workplace import Workplace
 from wxreg.data.forecast_index import FieldEntry, index_beside, read_index
+from wxreg.data.forecast_layout import planes_of
 
 
 def whence_claim(payload: Payload, here: Workplace, *, deep: bool) -> Answer:
@@ -65,9 +66,9 @@ def _outline_differences(payload: Payload, root: str) -> list[Difference]:
 
 def _is_whole(payload: Payload, outline: Mapping[str, Any]) -> bool:
     try:
-        lengths = [len(outline[name]) for name in ("channels", "inits", "leads")]
-        return len(payload.prints) == int(outline["members"]) * lengths[0] * lengths[1] * lengths[2]
-    except (KeyError, TypeError, ValueError):
+        starts = len(outline["inits"]) * len(outline["leads"]) * int(outline["members"])
+        return len(payload.prints) == len(planes_of(outline)) * starts
+    except (AttributeError, KeyError, TypeError, ValueError):
         return False
 
 

@@ -99,7 +99,7 @@ class ForecastWriter:
         last = min(first_member + self.layout.member_block, self.layout.members)
         return all(
             (name, init, lead, member, level or 0.0, segment) in self._entries
-            for name, level in map(self.layout.plane, self.layout.channels)
+            for name, level in map(self.layout.plane, self.layout.planes)
             for lead in self.layout.leads
             for member in range(first_member, last)
         )
@@ -107,13 +107,13 @@ class ForecastWriter:
     def write(
         self, init: int, first_member: int, values: NDArray[np.float32], segment: int = 0
     ) -> None:
-        """Write members from ``first_member`` on: values ``(M, L, D, Y, X)`` in physical units.
+        """Write members from ``first_member`` on: values ``(M, L, D, Y, X)`` of the planes.
 
         Returns at once while threads are free; the array must not change afterwards.
         """
         layout = self.layout
         block = min(layout.member_block, layout.members - first_member)
-        expected = (block, len(layout.leads), len(layout.channels), *layout.shape)
+        expected = (block, len(layout.leads), len(layout.planes), *layout.shape)
         if (
             values.shape != expected
             or first_member % layout.member_block
@@ -125,18 +125,18 @@ class ForecastWriter:
                 f"expected {expected}",
                 where=str(self.path),
             )
-        self._collect(room=self._threads * len(layout.channels))
-        for number, channel in enumerate(layout.channels):
+        self._collect(room=self._threads * len(layout.planes))
+        for number, plane in enumerate(layout.planes):
             part = values[:, :, number]
             start = Start(init, segment)
             self._waiting.append(
-                self._pool.submit(self._write_channel, channel, start, first_member, part)
+                self._pool.submit(self._write_plane, plane, start, first_member, part)
             )
 
-    def _write_channel(
-        self, channel: str, start: Start, first: int, values: NDArray[np.float32]
+    def _write_plane(
+        self, plane: str, start: Start, first: int, values: NDArray[np.float32]
     ) -> list[FieldEntry]:
-        name, level = self.layout.plane(channel)
+        name, level = self.layout.plane(plane)
         entries = [
             FieldEntry(
                 name, start.init, lead, first + m, level, field_digest(values[m, l_]), start.segment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -41,6 +41,8 @@ class ForecastLayout:
     """Units by variable."""
     segments: tuple[int, ...] = ()
     """The segment (event) of each init time, where the dataset has any: two may start at once."""
+    heads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By channel, the density whose parameters stand beside its members (:func:`head_planes`)."""
 
     @property
     def starts(self) -> tuple[Start, ...]:
@@ -55,9 +57,15 @@ class ForecastLayout:
         return len(self.y), len(self.x)
 
     @property
+    def planes(self) -> tuple[str, ...]:
+        """What a block holds: all channels, then the means of all heads, then their deviations."""
+        means_and_deviations = zip(*map(head_planes, self.heads), strict=True)
+        return (*self.channels, *(name for names in means_and_deviations for name in names))
+
+    @property
     def variables(self) -> tuple[str, ...]:
         """The arrays of the store."""
-        return tuple(dict.fromkeys(channel.partition("@")[0] for channel in self.channels))
+        return tuple(dict.fromkeys(plane.partition("@")[0] for plane in self.planes))
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -80,14 +88,27 @@ class ForecastLayout:
             "shape": list(self.shape),
             "calendar": self.calendar,
             **({"segments": list(self.segments)} if self.segments else {}),
+            **({"heads": {c: dict(head) for c, head in self.heads.items()}} if self.heads else {}),
         }
+
+
+def planes_of(outline: Mapping[str, Any]) -> tuple[str, ...]:
+    """All planes of a store whose outline this is."""
+    heads = [plane for channel in outline.get("heads", {}) for plane in head_planes(channel)]
+    return (*map(str, outline.get("channels", ())), *heads)
+
+
+def head_planes(channel: str) -> tuple[str, str]:
+    """The planes that hold the mean and the standard deviation of a channel's head."""
+    name, at, level = channel.partition("@")
+    return f"{name}_head_mean{at}{level}", f"{name}_head_std{at}{level}"
 
 
 def make_arrays(group: zarr.Group, layout: ForecastLayout) -> None:
     """Create every array of an empty store, with its coordinates filled."""
     _coordinates(group, layout)
     for name in layout.variables:
-        levelled = any(channel.startswith(f"{name}@") for channel in layout.channels)
+        levelled = any(plane.startswith(f"{name}@") for plane in layout.planes)
         if levelled and name in layout.channels:
             raise UsageError("REG-235", f"{name} is asked for both with and without levels")
         dims = ("init_time", "lead_time", "member", *(("level",) if levelled else ()), "y", "x")

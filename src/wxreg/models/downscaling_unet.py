@@ -14,13 +14,14 @@ from torch import Tensor
 from wxreg.models.downscaling_network import DownscalingNetwork
 from wxreg.models.downscaling_settings import DownscalingSettings
 from wxreg.models.downscaling_space import DownscalingSpace, for_members
-from wxreg.models.forecaster import Batch, Blueprint, Forecaster, LossReport, Noise
+from wxreg.models.forecaster import Batch, Blueprint, LossReport, Noise
+from wxreg.models.heads import LIKELIHOODS, NORMAL_LIKELIHOOD, HeadForecaster
 from wxreg.models.losses.combining import CombinedLoss
 from wxreg.models.settings import parse_settings
 from wxreg.models.stochastic_layers import GeneratorNoise
 
 
-class DownscalingUNet(Forecaster):
+class DownscalingUNet(HeadForecaster):
     """The deterministic member of the family, and what its Bayesian relatives build on."""
 
     semantics: ClassVar[int] = 1
@@ -67,13 +68,42 @@ class DownscalingUNet(Forecaster):
         """Terms that only this architecture can compute."""
         return {}
 
+    @property
+    def has_head(self) -> bool:
+        """Whether a normal likelihood, and no other, taught the spread."""
+        taught = {term.name for term in self.blueprint.losses} & LIKELIHOODS
+        return self.settings.heteroscedastic and taught == {NORMAL_LIKELIHOOD}
+
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
         """Members differ where the network is alive or its declared spread is drawn from."""
+        return self._drawn(batch, members, noise)[0]
+
+    def sample_with_head(self, batch: Batch, members: int, noise: Noise) -> Tensor:
+        """The same members, and the normal density of transformed values behind each."""
+        physical, base, departures, spread = self._drawn(batch, members, noise)
+        if spread is None:
+            raise ValueError("this network has no heteroscedastic head")
+        numbers = self.space.targets
+        mean, deviation = (
+            (base + departures) * numbers.std + numbers.mean,
+            spread.exp() * numbers.std,
+        )
+        return torch.cat([physical, *(_by_member(each, members) for each in (mean, deviation))], 3)
+
+    def _drawn(
+        self, batch: Batch, members: int, noise: Noise
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Members ``(B, M, 1, D, Y, X)``; interpolation, departures and log spread of each."""
         planes = for_members(self.space.planes(batch), members)
         base = for_members(self.space.base(batch), members)
         departures, spread = self.predict(planes, noise if self.alive else None)
+        drawn = departures
         if self.settings.aleatoric and spread is not None:
             draws = noise.normal(tuple(departures.shape[1:]), departures)
-            departures = departures + spread.exp() * draws
-        physical = self.space.decode(departures, base)
-        return torch.unflatten(physical, 0, (-1, members))[:, :, None]
+            drawn = departures + spread.exp() * draws
+        return _by_member(self.space.decode(drawn, base), members), base, departures, spread
+
+
+def _by_member(fields: Tensor, members: int) -> Tensor:
+    """Rows ``(B*M, D, Y, X)`` as samples of one lead ``(B, M, 1, D, Y, X)``."""
+    return torch.unflatten(fields, 0, (-1, members))[:, :, None]

@@ -11,6 +11,7 @@ import xarray as xr
 
 from wxreg.errors import Incompatible, RegError
 from wxreg.ids import near_names
+from wxreg.runs.evaluating_bytes import byte_findings
 from wxreg.runs.evaluating_fields import ForecastFields
 from wxreg.runs.evaluating_needs import constrained_variables, metric_findings
 from wxreg.runs.scoring_rows import lead_text
@@ -43,7 +44,9 @@ class Sides:
 
 def check_evaluation(sides: Sides, protocol: Protocol, lexicon: Mapping[str, Variable]) -> None:
     """Refuse with every reason at once."""
-    found = [*_protocol(sides.forecast, protocol, lexicon)]
+    found = [*_protocol(sides.forecast, protocol, lexicon), *_heads(sides.forecast, protocol)]
+    stores = (sides.forecast.path, sides.store, *(other.path for other in sides.beside))
+    found += (one for store in dict.fromkeys(stores) for one in byte_findings(store))
     with xr.open_zarr(sides.store, consolidated=False) as opened:
         found += _sides(sides.forecast, opened, protocol, lexicon)
     found += metric_findings(sides.sampled, sides.truth, protocol, lexicon)
@@ -95,6 +98,19 @@ def _protocol(
             constraint_of(declared)
         except RegError as error:
             yield str(error)
+
+
+def _heads(forecast: ForecastFields, protocol: Protocol) -> Iterator[str]:
+    known = {channel.partition("@")[0] for channel in forecast.heads}
+    for metric in protocol.metrics:
+        if metric.id not in METRICS or "head" not in METRICS[metric.id].needs:
+            continue
+        lacking = [one for one in metric.variables or protocol.variables if one not in known]
+        if lacking:
+            yield (
+                f"{metric.id}: the forecast has no head's parameters of {', '.join(lacking)}; "
+                "a system with a normal head keeps them with --set sampling.parameters=true"
+            )
 
 
 def _thresholds(protocol: Protocol, lexicon: Mapping[str, Variable]) -> Iterator[str]:

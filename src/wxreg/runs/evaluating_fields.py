@@ -15,6 +15,7 @@ from wxreg.data.forecast_files import open_forecast, read_claim
 from wxreg.data.windows import Start, seconds_since_epoch
 from wxreg.errors import IntegrityError
 from wxreg.runs.scoring_bands import StoredMembers
+from wxreg.runs.scoring_heads import heads_of
 
 Field = NDArray[np.floating[Any]]
 
@@ -47,6 +48,7 @@ class ForecastFields:
         self.claim: dict[str, Any] = about["claim"]
         self.digest = str(about["merkle"])
         self.channels = tuple(about["outline"]["channels"])
+        self.heads = heads_of(about["outline"], str(path))
         self._group = zarr.open_group(path, mode="r")
 
     def read(self, init: int, lead: int, channel: str) -> Field:

@@ -20,6 +20,7 @@ from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
 from wxreg.models.compiling import compiling
 from wxreg.models.forecaster import Forecaster
+from wxreg.models.heads import described_heads
 from wxreg.runs.devices import choose_accelerator, deterministic
 from wxreg.runs.environment import conditions
 from wxreg.runs.locking import plan_lock
@@ -145,7 +146,8 @@ def _forecast(work: _Work, weights: Weights, run: Run, path: Path) -> str:
     if plan.post:
         claim["post"] = {"steps": post.record(), "digest": post.digest()}
     take_over(path, run.layout.forecast(run.id).parent, claim)
-    layout = forecast_layout(work.library, source, plan, work.windows)
+    heads = described_heads(full.blueprint) if plan.sampling.parameters else {}
+    layout = forecast_layout(work.library, source, plan, work.windows, heads)
     with ForecastWriter(path, layout, claim) as writer:
         _write(work, writer, forecaster, post)
         return writer.finish()

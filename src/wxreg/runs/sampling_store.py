@@ -14,7 +14,7 @@ from wxreg.artifacts.digests import prefix64
 from wxreg.data.batches import BatchSource
 from wxreg.data.clock import moment_text
 from wxreg.data.forecast_index import read_index
-from wxreg.data.forecast_layout import EPOCH, ForecastLayout
+from wxreg.data.forecast_layout import EPOCH, ForecastLayout, head_planes
 from wxreg.data.missing_inputs import FilledInput
 from wxreg.errors import Conflict
 from wxreg.ids import inside
@@ -41,11 +41,16 @@ def forecast_target(library: Library, plan: SamplePlan, out: Path | None) -> Pat
 
 
 def forecast_layout(
-    library: Library, source: BatchSource, plan: SamplePlan, windows: NDArray[np.int64]
+    library: Library,
+    source: BatchSource,
+    plan: SamplePlan,
+    windows: NDArray[np.int64],
+    heads: Mapping[str, Mapping[str, Any]],
 ) -> ForecastLayout:
     """The axes of the store: segments stand beside init times where the data are events."""
     lexicon = library.lexicon()
     names = {channel.partition("@")[0] for channel in plan.targets.channels}
+    units = {name: lexicon[name].units for name in sorted(names) if name in lexicon}
     place = source.reading.target_place
     starts = [source.windows.starts[window] for window in windows]
     return ForecastLayout(
@@ -59,9 +64,21 @@ def forecast_layout(
         lat=place.lat,
         lon=place.lon,
         calendar=plan.targets.calendar,
-        units={name: lexicon[name].units for name in sorted(names) if name in lexicon},
+        units={**units, **_head_units(heads, units)},
         segments=tuple(start.segment for start in starts) if plan.inputs.segments else (),
+        heads=heads,
     )
+
+
+def _head_units(heads: Mapping[str, Mapping[str, Any]], units: Mapping[str, str]) -> dict[str, str]:
+    """The units of the parameters of heads: those of the variable, or none once transformed."""
+    found = {}
+    for channel, head in heads.items():
+        own = units.get(channel.partition("@")[0], "1")
+        for plane in head_planes(channel):
+            unchanged = head["transform"] in ("identity", "clip")
+            found[plane.partition("@")[0]] = own if unchanged else "1"
+    return found
 
 
 def forecast_claim(

@@ -9,11 +9,13 @@ from pathlib import Path
 import torch
 
 from wxreg.data.batches import WindowBatch
+from wxreg.errors import Incompatible
 from wxreg.library.loading import Library
 from wxreg.models.building import build
 from wxreg.models.compiling import compiled
 from wxreg.models.ensembles import CheckpointEnsemble
 from wxreg.models.forecaster import Forecaster
+from wxreg.models.heads import with_head
 from wxreg.models.precision import Deviation, measured_deviation, with_precision
 from wxreg.models.tiling import TiledForecaster
 from wxreg.runs.blueprints import plan_statistics, untrained_blueprint
@@ -63,13 +65,28 @@ def declared_forecaster(
     The deviation from plain float32 is measured wherever weights are rounded or compiled.
     """
     sampling = plan.sampling
-    full = _tiled(plan, forecaster)
     if sampling.precision == "32" and not sampling.compile:
-        return full, None
+        return _tiled(plan, _headed(plan, forecaster)), None
     changed = with_precision(forecaster, sampling.precision)
-    chosen = _tiled(plan, compiled(changed) if sampling.compile else changed)
-    one, two = (torch.from_numpy(member_block(each, batch, plan, 0)) for each in (full, chosen))
-    return chosen, measured_deviation(one, two, plan.targets.channels)
+    chosen = compiled(changed) if sampling.compile else changed
+    tiled = (_tiled(plan, each) for each in (forecaster, chosen))
+    one, two = (torch.from_numpy(member_block(each, batch, plan, 0)) for each in tiled)
+    moved = measured_deviation(one, two, plan.targets.channels)
+    return _tiled(plan, _headed(plan, chosen)), moved
+
+
+def _headed(plan: SamplePlan, forecaster: Forecaster) -> Forecaster:
+    """With the parameters of its head, where the plan asks for them."""
+    if not plan.sampling.parameters:
+        return forecaster
+    if plan.post:
+        raise Incompatible(
+            "REG-461",
+            "the parameters of a head say nothing of members that are corrected afterwards",
+            where="sampling.parameters",
+            hint="leave sampling.parameters false, or post out",
+        )
+    return with_head(forecaster)
 
 
 def _tiled(plan: SamplePlan, forecaster: Forecaster) -> Forecaster:

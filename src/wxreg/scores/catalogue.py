@@ -85,6 +85,10 @@ _PROBABILISTIC: Final = (
     Metric("loglik_gaussian", "Gaussian log-likelihood", "mean log density of a Gaussian with "
            "the members' mean and spread", "log(1/variable)", "higher", "loglik_gaussian",
            _MEMBERS),
+    Metric("loglik_parametric", "Parametric log-likelihood", "mean log density of the physical "
+           "value: mean over members of the normal density that each was drawn from, normal in "
+           "transformed values and not gathered at the ends of the range", "log(1/variable)",
+           "higher", "loglik_parametric", ("head",)),
     Metric("spread_skill", "Spread-skill ratio", "sqrt((m+1)/m mean variance) / RMSE of the mean",
            "1", "one", "ensemble", _MEMBERS),
     Metric("spread", "Ensemble spread", "sqrt(mean variance)", "variable", "none", "ensemble",

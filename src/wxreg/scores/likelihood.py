@@ -74,13 +74,18 @@ class EnsembleLogLikelihood:
             values = gaussian_loglik(*mean_and_spread(forecast), truth)
         else:
             values = kernel_loglik(forecast, truth, self.bandwidth)
-        known = np.isfinite(values)
-        w = np.ones(values.shape) if weights is None else weights
-        return State(
-            {
-                "loglik": np.array((values[known] * w[known]).sum(), float),
-                "weight": np.array(w[known].sum(), float),
-                "count": np.array(known.sum(), np.int64),
-                "undefined": np.array((~known).sum(), np.int64),
-            }
-        )
+        return loglik_state(values, weights)
+
+
+def loglik_state(values: Floats, weights: NDArray[np.float64] | None = None) -> State:
+    """The state of log densities per point; where they are undefined, points are counted apart."""
+    known = np.isfinite(values)
+    w = np.ones(values.shape) if weights is None else weights
+    return State(
+        {
+            "loglik": np.array((values[known] * w[known]).sum(), float),
+            "weight": np.array(w[known].sum(), float),
+            "count": np.array(known.sum(), np.int64),
+            "undefined": np.array((~known).sum(), np.int64),
+        }
+    )

@@ -146,6 +146,7 @@ FINISHERS: Final[dict[str, Finish]] = {
     "crps_ensemble": _mean("crps_ensemble"),
     "loglik": _mean("loglik"),
     "loglik_gaussian": _mean("loglik"),
+    "loglik_parametric": _mean("loglik"),
     "spread_skill": spread_skill,
     "spread": _root_mean("variance", "fair_weight"),
     "spread_error_corr": spread_error_correlation,

@@ -30,6 +30,8 @@ class Sampling(Spec):
     missing: Literal["refuse", "previous", "persistence"] = "refuse"
     """What stands in for a missing input: nothing, the field one time step earlier and none
     older, or the last field that is there, however old."""
+    parameters: bool = False
+    """Keep the mean and spread of the density that each member was drawn from, too."""
     perturbation: Annotated[float, Field(ge=0)] = 0.0
     """Standard deviation of input noise in normalised units, for ``perturbed-inputs``."""
     tile: Annotated[int, Field(ge=8)] | None = None
