@@ -70,10 +70,18 @@ def near_names(wanted: str, known: Iterable[str], count: int = 3) -> tuple[str, 
     return tuple(difflib.get_close_matches(wanted, list(known), n=count, cutoff=0.5))
 
 
+LISTED: Final = frozenset(
+    {"dataset", "model", "protocol", "case", "experiment", "card", "version", "variable"}
+)
+"""Kinds of names that `reg list` shows; of any other kind an error names them all itself."""
+
+
 def not_found(kind: str, wanted: str, known: Iterable[str], code: str = "REG-300") -> NotFound:
     """The error for a name that nothing has, with the near names or the way to list them."""
-    near = near_names(wanted, known)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"`reg list {kind}s` shows them all"
+    names = sorted(known)
+    near = near_names(wanted, names)
+    shown = f"`reg list {kind}s` shows them all" if kind in LISTED else f"known: {', '.join(names)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else shown
     return NotFound(code, f"no {kind} is called {wanted!r}", hint=hint)
 
 

@@ -7,9 +7,10 @@ import scoringrules
 import torch
 
 from wxreg.errors import Incompatible, UsageError
-from wxreg.models.forecaster import Channel, LossTerm
+from wxreg.models.forecaster import Channel, ChannelStatistics, LossTerm
 from wxreg.models.losses.combining import CombinedLoss, gradient_shares
 from wxreg.models.losses.fields import Fields
+from wxreg.models.normalising import Normaliser
 from wxreg.specs.architecture import LOSSES
 
 NAMES = ("refc", "cape_sb", "cin_sb", "maxuvv", "t2m", "precip_24h")
@@ -30,6 +31,7 @@ def fields(seed: int = 0) -> Fields:
     return Fields(
         prediction, target, torch.ones(shape, dtype=torch.bool), TARGETS, lambda x: x * 10,
         spread=torch.zeros(shape), coarse=torch.ones(2, 1, len(NAMES), 4, 4),
+        physical_spread=torch.full((len(NAMES), 1, 1), 10.0),
     )  # fmt: skip
 
 
@@ -64,12 +66,40 @@ def test_the_physical_mean_square_is_smallest_at_the_mean_amount() -> None:
     def cost(name: str, amount: float) -> float:
         guess = torch.full_like(target, amount).log1p()
         mask = torch.ones_like(target, dtype=torch.bool)
-        given = Fields(guess, target, mask, TARGETS[-1:], torch.expm1)
+        spread = torch.ones(1, 1, 1)
+        given = Fields(guess, target, mask, TARGETS[-1:], torch.expm1, physical_spread=spread)
         return float(LOSSES.find(name).load()({})(given))
 
     guesses = [0.5 * n for n in range(1, 30)]
     assert min(guesses, key=lambda amount: cost("physical-mse", amount)) == 7.0
     assert min(guesses, key=lambda amount: cost("mse", amount)) < 4.0
+
+
+@pytest.mark.parametrize("name", ["mse", "physical-mse", "mae", "huber", "gaussian-nll"])
+def test_the_mean_over_halves_of_a_batch_is_the_loss_of_the_whole(name: str) -> None:
+    """Devices and accumulated steps see parts of one declared batch, and parts differ."""
+    generator = torch.Generator().manual_seed(3)
+    rain = Normaliser([Channel("rain")], {"rain": ChannelStatistics(0.4, 0.7, "log1p")})
+    target = torch.randn(4, 1, 1, 8, 8, generator=generator)
+    target[2:] *= 5
+    prediction = torch.randn(target.shape, generator=generator)
+
+    def cost(part: slice) -> float:
+        given = Fields(
+            prediction[part], target[part], torch.ones_like(target[part], dtype=torch.bool),
+            rain.channels, rain.invert, spread=torch.zeros_like(target[part]),
+            physical_spread=rain.physical_spread,
+        )  # fmt: skip
+        return float(term(name)(given))
+
+    halves = [cost(slice(0, 2)), cost(slice(2, 4))]
+    assert halves[1] > 1.5 * halves[0], "this test could not fail"
+    assert cost(slice(0, 4)) == pytest.approx(sum(halves) / 2, rel=1e-5)
+
+
+def test_physical_amounts_without_the_spread_of_their_statistics_are_refused() -> None:
+    with pytest.raises(Incompatible, match="needs the spread"):
+        term("physical-mse")(replace(fields(), physical_spread=None))
 
 
 def test_the_gaussian_likelihood_is_that_of_torch_and_smallest_at_the_true_spread() -> None:

@@ -127,11 +127,7 @@ def _given(*worlds: World) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_harpnet_sees_the_same_tiles_in_two_processes(tmp_path: Path) -> None:
-    """Random crops of the real grid are shared out; without dropout nothing else is random.
-
-    The loss is a mean over cells: one that divides by a variance of its own part of the batch
-    (physical-mse) is another loss on each part.
-    """
+    """Random crops of the real grid are shared out; without dropout nothing else is random."""
     ends = {}
     for name, devices, batch in (("alone", 1, 4), ("pair", 2, 4), ("other", 1, 2)):
         world = EntryWorld.make(tmp_path / name)
@@ -139,7 +135,6 @@ def test_harpnet_sees_the_same_tiles_in_two_processes(tmp_path: Path) -> None:
         plan = world.plan(
             "harpnet-conus404-v1",
             ("architecture.settings.dropout", "[0, 0]"),
-            ("training.loss", '[{"name": "mse"}]'),
             ("training.optimiser.name", "sgd"),
             ("training.optimiser.rate", "0.3"),
             ("training.steps", "3"),

@@ -11,14 +11,14 @@ from wxreg.errors import UsageError
 from wxreg.ids import near_names
 from wxreg.library.loading import FOLDERS, Library
 
-_KINDS = (*(f"{kind}s" for kind in FOLDERS), "versions", "variables", "runs", "metrics")
+KINDS = (*(f"{kind}s" for kind in FOLDERS), "versions", "variables", "runs", "metrics")
 
 
 def command(
     ctx: typer.Context,
     kind: Annotated[
         str,
-        typer.Argument(help=", ".join(_KINDS), autocompletion=lambda: list(_KINDS), metavar="KIND"),
+        typer.Argument(help=", ".join(KINDS), autocompletion=lambda: list(KINDS), metavar="KIND"),
     ] = "models",
 ) -> None:
     """List the entries of one kind.
@@ -26,9 +26,9 @@ def command(
     Example: reg list datasets
     """
     session: Session = ctx.obj
-    if kind not in _KINDS:
-        near = near_names(kind, _KINDS)
-        hint = f"did you mean {near[0]}?" if near else f"kinds: {', '.join(_KINDS)}"
+    if kind not in KINDS:
+        near = near_names(kind, KINDS)
+        hint = f"did you mean {near[0]}?" if near else f"kinds: {', '.join(KINDS)}"
         raise UsageError("REG-290", f"there is nothing called {kind!r} to list", hint=hint)
     rows = _rows(session, kind)
     if session.json:

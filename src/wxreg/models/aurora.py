@@ -94,12 +94,7 @@ class AuroraForecaster(Forecaster):
     def fields(self, batch: Batch) -> Fields:
         """The prediction beside the target, as losses want them."""
         changes, base = self.changes(batch)
-        target, mask = self.space.encode(batch, base)
-
-        def physical(scaled: Tensor) -> Tensor:
-            return self.space.decode(scaled, base, batch.lead_hours)
-
-        return Fields(changes, target, mask, self.blueprint.targets, physical)
+        return self.space.fields(batch, base, changes)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossReport:
         """The declared losses of the scaled changes."""

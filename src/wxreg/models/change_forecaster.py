@@ -9,7 +9,6 @@ from torch import Tensor
 
 from wxreg.models.forecaster import Batch, Blueprint, Forecaster, LossReport, Noise
 from wxreg.models.losses.combining import CombinedLoss
-from wxreg.models.losses.fields import Fields
 from wxreg.models.residuals import ResidualSpace
 
 
@@ -29,15 +28,8 @@ class ChangeForecaster(Forecaster):
         """The declared losses of the scaled changes."""
         history = self.space.history(batch)
         base = self.space.base(history)
-        target, mask = self.space.encode(batch, base)
-
-        def physical(scaled: Tensor) -> Tensor:
-            return self.space.decode(scaled, base, batch.lead_hours)
-
         changes = self.changes(batch, history)
-        report: LossReport = self.losses(
-            Fields(changes, target, mask, self.blueprint.targets, physical)
-        )
+        report: LossReport = self.losses(self.space.fields(batch, base, changes))
         return report
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:

@@ -18,7 +18,6 @@ from wxreg.models.conditional_unet import ConditionalUNet, check_divides, pad_fi
 from wxreg.models.conditioning import Conditioning
 from wxreg.models.forecaster import Batch, Blueprint, Forecaster, LossReport, Noise
 from wxreg.models.losses.combining import CombinedLoss
-from wxreg.models.losses.fields import Fields
 from wxreg.models.residual_diffusion import ResidualDiffusion
 from wxreg.models.residuals import ResidualSpace
 from wxreg.models.settings import DiffusionSettings, SamplerSettings, parse_settings
@@ -67,17 +66,12 @@ class ConditionalDiffusion(Forecaster):
         history = self.space.history(batch)
         planes, lead = self.conditioning(batch, history)
         base = self.space.base(history)
-        target, mask = self.space.encode(batch, base)
         mean = self._mean(planes, lead)
-
-        def physical(scaled: Tensor) -> Tensor:
-            return self.space.decode(scaled, base, batch.lead_hours)
-
         shape = batch.lead_hours.shape
-        changes = mean.reshape(*shape, *mean.shape[1:])
-        fields = Fields(changes, target, mask, self.blueprint.targets, physical)
-        left = target.flatten(0, 1) - mean.detach()
-        own = self._denoising(left, mask.flatten(0, 1), mean.detach(), planes, lead, generator)
+        fields = self.space.fields(batch, base, mean.reshape(*shape, *mean.shape[1:]))
+        left = fields.target.flatten(0, 1) - mean.detach()
+        real = fields.mask.flatten(0, 1)
+        own = self._denoising(left, real, mean.detach(), planes, lead, generator)
         report: LossReport = self.losses(fields, own)
         return report
 

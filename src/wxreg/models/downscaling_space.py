@@ -81,6 +81,7 @@ class DownscalingSpace(nn.Module):
             lambda scaled: self.decode(scaled, base[:, None]),
             None if spread is None else spread[:, None],
             self.coarse(batch)[:, None],
+            self.targets.physical_spread,
         )
 
 

@@ -15,6 +15,8 @@ from wxreg.errors import Incompatible
 from wxreg.models.forecaster import Channel, ChannelStatistics
 
 _EDGE = 1e-6
+_SMALLEST = 1e-6
+_QUANTILES = 256
 _Map = Callable[[Tensor, float, float], Tensor]
 
 
@@ -57,6 +59,8 @@ class Normaliser(nn.Module):
 
     mean: Tensor
     std: Tensor
+    physical_spread: Tensor
+    """The standard deviation of physical values that the statistics imply ``(C, 1, 1)``."""
 
     def __init__(
         self, channels: Sequence[Channel], statistics: Mapping[str, ChannelStatistics]
@@ -71,6 +75,7 @@ class Normaliser(nn.Module):
         std = torch.tensor([s.std for s in self.statistics], dtype=torch.float32)
         self.register_buffer("mean", mean.reshape(planes), persistent=False)
         self.register_buffer("std", std.reshape(planes), persistent=False)
+        self.register_buffer("physical_spread", self._implied_spread(), persistent=False)
 
     def transform(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         """Transform only; what is not real becomes the mean, so that nothing is missing."""
@@ -85,6 +90,12 @@ class Normaliser(nn.Module):
     def invert(self, scaled: Tensor) -> Tensor:
         """The physical values of normalised ones."""
         return self._map(scaled * self.std + self.mean, _INVERSE)
+
+    def _implied_spread(self) -> Tensor:
+        """The spread of physical values if normalised ones were normal: no batch changes it."""
+        shares = (torch.arange(_QUANTILES, device=self.mean.device) + 0.5) / _QUANTILES
+        levels = torch.special.ndtri(shares).reshape(-1, 1, 1, 1)
+        return self.invert(levels.expand(-1, *self.mean.shape)).std(dim=0).clamp(min=_SMALLEST)
 
     def _map(self, values: Tensor, maps: Mapping[str, _Map]) -> Tensor:
         if all(numbers.transform == "identity" for numbers in self.statistics):

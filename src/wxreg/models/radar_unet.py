@@ -51,9 +51,15 @@ class RadarSynthesis(Forecaster):
             raise ValueError("this batch has no target to learn from")
         mask = batch.target_mask & torch.isfinite(batch.target)
         target = self.targets.normalise(batch.target, mask)
-        report: LossReport = self.losses(
-            Fields(self.predict(batch), target, mask, self.blueprint.targets, self.targets.invert)
+        fields = Fields(
+            self.predict(batch),
+            target,
+            mask,
+            self.blueprint.targets,
+            self.targets.invert,
+            physical_spread=self.targets.physical_spread,
         )
+        report: LossReport = self.losses(fields)
         return report
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from wxreg.errors import Incompatible
 from wxreg.leadtime import Duration
 from wxreg.models.forecaster import Batch, Blueprint, Channel
+from wxreg.models.losses.fields import Fields
 from wxreg.models.normalising import Normaliser, statistics_of
 
 
@@ -24,6 +25,7 @@ class ResidualSpace(nn.Module):
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__()
+        self.channels = blueprint.targets
         self.inputs = Normaliser(blueprint.inputs, blueprint.numbers_of_inputs)
         self.targets = Normaliser(blueprint.targets, blueprint.statistics)
         self.step_hours = Duration.parse(blueprint.step).hours
@@ -65,6 +67,18 @@ class ResidualSpace(nn.Module):
     def decode(self, changes: Tensor, base: Tensor, lead_hours: Tensor) -> Tensor:
         """Physical values of scaled changes ``(B, L, D, Y, X)``."""
         return self.targets.invert(base[:, None] + changes * self.scale(lead_hours))
+
+    def fields(self, batch: Batch, base: Tensor, changes: Tensor) -> Fields:
+        """Predicted scaled changes beside the batch's own, as losses want them."""
+        target, mask = self.encode(batch, base)
+        return Fields(
+            changes,
+            target,
+            mask,
+            self.channels,
+            lambda scaled: self.decode(scaled, base, batch.lead_hours),
+            physical_spread=self.targets.physical_spread,
+        )
 
 
 def tendency_size(channel: Channel, blueprint: Blueprint) -> float:

@@ -11,7 +11,6 @@ from wxreg.models.conditional_unet import ConditionalUNet, check_divides, pad_fi
 from wxreg.models.conditioning import Conditioning
 from wxreg.models.forecaster import Batch, Blueprint, Forecaster, LossReport, Noise
 from wxreg.models.losses.combining import CombinedLoss
-from wxreg.models.losses.fields import Fields
 from wxreg.models.residuals import ResidualSpace
 from wxreg.models.settings import UNetSettings, parse_settings
 
@@ -51,13 +50,7 @@ class UNet(Forecaster):
     def loss(self, batch: Batch, generator: torch.Generator) -> LossReport:
         """The declared losses of the scaled changes."""
         changes, base = self.changes(batch)
-        target, mask = self.space.encode(batch, base)
-
-        def physical(scaled: Tensor) -> Tensor:
-            return self.space.decode(scaled, base, batch.lead_hours)
-
-        fields = Fields(changes, target, mask, self.blueprint.targets, physical)
-        report: LossReport = self.losses(fields)
+        report: LossReport = self.losses(self.space.fields(batch, base, changes))
         return report
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:

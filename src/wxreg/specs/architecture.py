@@ -108,23 +108,25 @@ ARCHITECTURES: Final = Table(
 
 LOSSES: Final = Table(
     "loss",
-    _own(
-        mse="models.losses.pointwise:MeanSquare",
-        physical_mse="models.losses.pointwise:PhysicalMeanSquare",
-        mae="models.losses.pointwise:MeanAbsolute",
-        huber="models.losses.pointwise:Huber",
-        almost_fair_crps="models.losses.ensemble:AlmostFairCrps",
-        gaussian_nll="models.losses.likelihood:GaussianLikelihood",
-        shifted_gamma_nll="models.losses.likelihood:CensoredShiftedGamma",
-        spectral="models.losses.spectral:LogSpectrum",
-        bounds="models.losses.physics:Bounds",
-        conservation="models.losses.physics:BlockMeanConservation",
-        clausius_clapeyron="models.losses.physics:ClausiusClapeyron",
-        cape_cin="models.losses.physics:CapeCin",
-        reflectivity_updraft="models.losses.physics:ReflectivityUpdraft",
-        storm_motion="models.losses.physics:StormMotion",
-        perceptual="models.losses.perceptual:Perceptual",
-    ),
+    {
+        **_own(
+            mse="models.losses.pointwise:MeanSquare",
+            mae="models.losses.pointwise:MeanAbsolute",
+            huber="models.losses.pointwise:Huber",
+            almost_fair_crps="models.losses.ensemble:AlmostFairCrps",
+            gaussian_nll="models.losses.likelihood:GaussianLikelihood",
+            shifted_gamma_nll="models.losses.likelihood:CensoredShiftedGamma",
+            spectral="models.losses.spectral:LogSpectrum",
+            bounds="models.losses.physics:Bounds",
+            conservation="models.losses.physics:BlockMeanConservation",
+            clausius_clapeyron="models.losses.physics:ClausiusClapeyron",
+            cape_cin="models.losses.physics:CapeCin",
+            reflectivity_updraft="models.losses.physics:ReflectivityUpdraft",
+            storm_motion="models.losses.physics:StormMotion",
+            perceptual="models.losses.perceptual:Perceptual",
+        ),
+        "physical-mse": Named("wxreg.models.losses.pointwise:PhysicalMeanSquare", semantics=2),
+    },
     "wxreg.losses",
 )
 

@@ -31,6 +31,8 @@ class Fields:
     spread: Tensor | None = None
     """A predicted logarithm of the standard deviation, of the prediction's shape."""
     coarse: Tensor | None = None
+    physical_spread: Tensor | None = None
+    """How far physical values spread by the statistics alone ``(D, 1, 1)``: of no one batch."""
 
     @cached_property
     def physical(self) -> Tensor:

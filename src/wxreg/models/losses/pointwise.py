@@ -9,11 +9,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from wxreg.errors import Incompatible
 from wxreg.models.losses.fields import Fields, masked_mean
 from wxreg.models.losses.term import Term
 from wxreg.specs.base import FrozenDict, Spec
-
-_SMALLEST = 1e-6
 
 
 class WeightedSettings(Spec):
@@ -44,23 +43,25 @@ class MeanSquare(Term[WeightedSettings]):
 
 
 class PhysicalMeanSquare(Term[WeightedSettings]):
-    """Mean squared error in physical units, in units of the target's variance in the batch.
+    """Mean squared error in physical units, in units of the variance that statistics imply.
 
     A transform bends means: the minimiser of `mse` is the mean of the transformed amount, which
     lies below the mean amount of rain.  The minimiser of this one is the mean amount itself.
     """
 
-    semantics: ClassVar[int] = 1
+    semantics: ClassVar[int] = 2
     settings_type = WeightedSettings
 
     def forward(self, fields: Fields) -> Tensor:
         """The loss of a prediction."""
+        if fields.physical_spread is None:
+            raise Incompatible(
+                "REG-443",
+                "the loss physical-mse needs the spread of physical values, which was not given",
+                hint="an architecture gives its losses `Fields(physical_spread=...)`",
+            )
         target = torch.where(fields.mask, fields.physical_target, 0.0)
-        kept = fields.mask.sum(dim=(0, 1, 3, 4), keepdim=True).clamp(min=1)
-        mean = target.sum(dim=(0, 1, 3, 4), keepdim=True) / kept
-        apart = torch.where(fields.mask, target - mean, 0.0).square()
-        variance = apart.sum(dim=(0, 1, 3, 4), keepdim=True) / kept
-        errors = (fields.physical - target).square() / variance.clamp(min=_SMALLEST)
+        errors = ((fields.physical - target) / fields.physical_spread).square()
         return weighted(errors, fields, self.settings.channels)
 
 
