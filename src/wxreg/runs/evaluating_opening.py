@@ -54,6 +54,7 @@ def opened_streams(library: Library, asked: Evaluation, sides: Sides) -> Streams
         climatology=_climatology(library, asked, scoring),
         coarse=_coarse(library, asked),
         climate=climate,
+        heads={MODEL: sides.forecast.heads, **{one.path.stem: one.heads for one in sides.beside}},
         truth_periods=_seconds(climate_periods(library, asked), asked.truth.calendar),
     )  # fmt: skip
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from wxreg.data.windows import Start
 from wxreg.runs.evaluating_climate import ClimateDays
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
 from wxreg.runs.scoring import Read, Scoring
+from wxreg.runs.scoring_heads import Heads
 from wxreg.runs.scoring_keys import StateKey, hour_bin, season_bin
 
 _DAY: Final = 86_400
@@ -42,6 +43,8 @@ class Streams:
     coarse: TruthFields | None = None
     """What the model was given."""
     climate: ClimateDays | None = None
+    heads: Mapping[str, Heads] = field(default_factory=dict)
+    """The densities behind the members, of each forecast that stores their parameters."""
     truth_periods: tuple[tuple[int, int], ...] = ()
     """What is compared of the truth where times are not paired."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from wxreg.runs.evaluating_fields import Field
 from wxreg.runs.evaluating_streams import ByLead, Streams
 from wxreg.runs.evaluating_tally import Tally
 from wxreg.runs.scoring import Read
+from wxreg.runs.scoring_heads import head_states
 from wxreg.runs.scoring_keys import EVERY_LEAD, MODEL
 from wxreg.runs.scoring_sequences import initiation_states
 
@@ -109,7 +111,12 @@ def _scored_lead(tally: Tally, streams: Streams, made: _Made, number: int) -> bo
         return False
     for source, by_lead in made.sources.items():
         if real is not None:
-            for statistic, name, state in streams.scoring.states(by_lead(number), real, *beside):
+            heads = streams.heads.get(source, {})
+            states = chain(
+                streams.scoring.states(by_lead(number), real, *beside),
+                head_states(streams.scoring, heads, by_lead(number), real),
+            )
+            for statistic, name, state in states:
                 tally.add(streams.key(source, statistic, name, init, lead), state)
         if streams.climate is not None:
             for key, state in streams.climate.states(source, init, lead, by_lead(number), real):

@@ -39,7 +39,7 @@ Read = Callable[[str], Any]
 
 PER_MEMBER: Final = frozenset({"members", "mean", "anomaly", "mean_anomaly"})
 """Statistics whose states have an axis of members after that of atoms."""
-BINNED: Final = PER_MEMBER | {"ensemble", "vector", "event", *CELLWISE}
+BINNED: Final = PER_MEMBER | {"ensemble", "vector", "event", "loglik_parametric", *CELLWISE}
 """Statistics whose states have a leading axis of atoms of bins."""
 ANOMALIES: Final = frozenset({"anomaly", "mean_anomaly"})
 """Statistics that need a climatology."""
@@ -47,7 +47,7 @@ SINGLE: Final = frozenset(
     {*PER_MEMBER, "ensemble", "pattern", "mean_pattern", "field_vector", *CELLWISE, *BUILDERS}
 )
 """Statistics of one field of one channel."""
-COMPUTED: Final = SINGLE | JOINT | {"initiation", "climate"}
+COMPUTED: Final = SINGLE | JOINT | {"initiation", "climate", "loglik_parametric"}
 """Every statistic that ``reg evaluate`` computes."""
 
 
