@@ -7,12 +7,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from wxreg.models.coarsening import block_mean, refine_smoothly
 from wxreg.models.conditional_unet import ConditionalUNet, pad_fields
+from wxreg.models.downscaling_settings import CorrDiffSettings
 from wxreg.models.downscaling_space import DownscalingSpace, for_members
 from wxreg.models.forecaster import Batch, Blueprint, Forecaster, LossReport, Noise
 from wxreg.models.losses.combining import CombinedLoss
 from wxreg.models.residual_diffusion import ResidualDiffusion
-from wxreg.models.settings import DiffusionSettings, SamplerSettings, parse_settings
+from wxreg.models.settings import SamplerSettings, parse_settings
 from wxreg.models.sr3 import DENOISING, no_lead
 
 
@@ -20,7 +22,7 @@ class CorrDiff(Forecaster):
     """Both networks learn at once; the diffusion never moves the mean."""
 
     semantics: ClassVar[int] = 1
-    settings_type: ClassVar[type[DiffusionSettings]] = DiffusionSettings
+    settings_type: ClassVar[type[CorrDiffSettings]] = CorrDiffSettings
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__(blueprint)
@@ -43,10 +45,12 @@ class CorrDiff(Forecaster):
         self.diffusion = ResidualDiffusion(planes + channels, channels, settings, sampler)
 
     def regress(self, planes: Tensor) -> Tensor:
-        """The mean departure from interpolation."""
-        rows, columns = planes.shape[-2:]
-        padded = pad_fields(planes, 2**self.settings.depth)
-        return torch.as_tensor(self.mean(padded, no_lead(planes))[..., :rows, :columns])
+        """The mean departure from interpolation, smooth below the cells it is computed on."""
+        factor = self.settings.mean_factor
+        seen = block_mean(planes, factor)
+        padded = pad_fields(seen, 2**self.settings.depth)
+        mean = self.mean(padded, no_lead(seen))[..., : seen.shape[-2], : seen.shape[-1]]
+        return refine_smoothly(mean, factor, (planes.shape[-2], planes.shape[-1]))
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossReport:
         """The declared losses of the mean, and the denoising of what it leaves."""

@@ -17,12 +17,11 @@ from torch import Tensor
 from wxreg.errors import Incompatible
 from wxreg.models.building import load_weights
 from wxreg.models.corrdiff import CorrDiff
-from wxreg.models.downscaling_settings import DistillationSettings
+from wxreg.models.downscaling_settings import CorrDiffSettings, DistillationSettings
 from wxreg.models.forecaster import Batch, Blueprint, LossReport, Noise
 from wxreg.models.losses.fields import masked_mean
 from wxreg.models.residual_diffusion import ResidualDiffusion
 from wxreg.models.samplers.schedules import karras_sigmas
-from wxreg.models.settings import DiffusionSettings
 from wxreg.models.sr3 import no_lead
 
 CONSISTENCY = "consistency"
@@ -31,7 +30,7 @@ CONSISTENCY = "consistency"
 class DistilledCorrDiff(CorrDiff):
     """A student of a trained `corrdiff`; :meth:`adopt` gives it its teacher."""
 
-    settings_type: ClassVar[type[DiffusionSettings]] = DistillationSettings
+    settings_type: ClassVar[type[CorrDiffSettings]] = DistillationSettings
     settings: DistillationSettings
     taught: Tensor
 

@@ -46,7 +46,18 @@ class VariationalSettings(DownscalingSettings):
     prior_std: Annotated[float, Field(gt=0)] = 0.1
 
 
-class DistillationSettings(DiffusionSettings):
+class CorrDiffSettings(DiffusionSettings):
+    """A regression mean, which may live on a coarser grid, and a diffusion on the full one."""
+
+    mean_factor: Positive = 1
+    """How many cells a side the mean is computed on at once.
+
+    What a mean says about scales that its input does not hold is noise, and the diffusion
+    would add the true power of those scales to it.
+    """
+
+
+class DistillationSettings(CorrDiffSettings):
     """A teacher and a student of the same shape."""
 
     teacher_steps: Positive = 18
