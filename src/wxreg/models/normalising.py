@@ -95,6 +95,8 @@ class Normaliser(nn.Module):
         """The spread of physical values if normalised ones were normal: no batch changes it."""
         shares = (torch.arange(_QUANTILES, device=self.mean.device) + 0.5) / _QUANTILES
         levels = torch.special.ndtri(shares).reshape(-1, 1, 1, 1)
+        if not self.statistics:
+            return self.std
         return self.invert(levels.expand(-1, *self.mean.shape)).std(dim=0).clamp(min=_SMALLEST)
 
     def _map(self, values: Tensor, maps: Mapping[str, _Map]) -> Tensor:

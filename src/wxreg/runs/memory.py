@@ -17,7 +17,13 @@ import torch
 from wxreg.errors import ExternalError
 from wxreg.specs.plan import TrainPlan
 
-_WORDS: Final = ("out of memory", "can't allocate memory", "not enough memory", "allocator")
+_WORDS: Final = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "allocator",
+    "can't start new thread",  # its stack found no room
+)
 _ASKED: Final = re.compile(r"[Tt]ried to allocate ([\d.]+) ?(bytes|[KMG]iB)")
 _UNITS: Final = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _UNABLE: Final = re.compile(r"Unable to allocate ([\d.]+) ([KMG]iB)")
