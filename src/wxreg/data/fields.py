@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
+from wxreg.data.chunks import chunks_of
 from wxreg.data.clock import moment_keys
 from wxreg.data.stores import FLAGS
 from wxreg.data.windows import Axis, seconds_since_epoch
@@ -42,10 +43,6 @@ class Plane:
     array: str
     level: int | None
 
-    def among(self, times: Any) -> tuple[Any, ...]:
-        """The index that selects this plane at those times."""
-        return (times,) if self.level is None else (times, self.level)
-
 
 class FieldStore:
     """The chosen channels of one canonical store."""
@@ -60,6 +57,9 @@ class FieldStore:
             self._planes = tuple(self._locate(opened, channel) for channel in channels)
         self._arrays: dict[str, Any] = {
             plane.array: self._group[plane.array] for plane in self._planes
+        }
+        self._chunks = {
+            name: chunks_of(path, array) for name, array in self._arrays.items() if array.ndim > 2
         }
         cells = self.shape[0] * self.shape[1]
         times = len(self.axis.seconds)
@@ -114,7 +114,7 @@ class FieldStore:
 
     def static(self) -> Floats:
         """The channels as fields without time ``(C, Y, X)``."""
-        planes = [self._arrays[plane.array][plane.among(...)] for plane in self._planes]
+        planes = [self._arrays[plane.array][...] for plane in self._planes]
         if not planes:
             return np.empty((0, *self.shape), np.float32)
         return np.stack([np.asarray(plane, np.float32) for plane in planes])
@@ -125,69 +125,82 @@ class FieldStore:
         NaN is missing.
         """
         numbers = tuple(range(len(self.channels))) if channels is None else tuple(channels)
-        unique, back = np.unique(times, return_inverse=True)
         if not self._keep:
-            found = self._decode(unique, numbers)
-            return found if np.array_equal(unique, times) else found[back.reshape(-1)]
-        if self._kept is None:
-            shape = (len(self.axis.seconds), len(self.channels), *self.shape)
-            self._kept = np.empty(shape, np.float32)
+            return self._decoded(times, numbers)
+        kept = self._kept_fields()
         for number in numbers:
-            absent = unique[~self._have[number, unique]]
-            if absent.size:
-                self._kept[absent, number] = self._decode(absent, (number,))[:, 0]
-                self._have[number, absent] = True
-        return self._kept[times[:, None], np.asarray(numbers, np.int64)[None, :]]
+            absent = np.unique(times[~self._have[number, times]])
+            self._decode((number,), [(int(t), kept[t, number : number + 1]) for t in absent])
+            self._have[number, absent] = True
+        return kept[times[:, None], np.asarray(numbers, np.int64)[None, :]]
 
     def warm(self) -> None:
         """Decode everything now where it fits, so that worker processes share it."""
         if self._keep:
             self.at(np.arange(len(self.axis.seconds)))
 
-    def _decode(self, times: NDArray[np.int64], numbers: Sequence[int]) -> Floats:
-        """Read sorted, distinct times: each run of consecutive ones as one plain slice."""
+    def _kept_fields(self) -> Floats:
+        """Room for every field, filled as they are asked for."""
+        if self._kept is None:
+            shape = (len(self.axis.seconds), len(self.channels), *self.shape)
+            self._kept = np.empty(shape, np.float32)
+        return self._kept
+
+    def _decoded(self, times: NDArray[np.int64], numbers: Sequence[int]) -> Floats:
+        """Each distinct time is decoded once, into the first place that wants it."""
         found = np.empty((len(times), len(numbers), *self.shape), np.float32)
-        borders = np.flatnonzero(np.diff(times) != 1) + 1
-        runs = [run for run in np.split(np.arange(len(times)), borders) if len(run)]
-        wanted = [(place, run) for place in range(len(numbers)) for run in runs]
-
-        def read(one: tuple[int, NDArray[np.intp]]) -> None:
-            place, run = one
-            first, last = int(times[run[0]]), int(times[run[-1]])
-            rows = slice(int(run[0]), int(run[-1]) + 1)
-            found[rows, place] = self._run(numbers[place], first, last)
-
-        for _ in _threads(os.getpid()).map(read, wanted):
-            pass
+        _, first, back = np.unique(times, return_index=True, return_inverse=True)
+        self._decode(numbers, [(int(times[row]), found[row]) for row in first])
+        for row, source in enumerate(first[back.reshape(-1)]):
+            if row != source:
+                found[row] = found[source]
         return found
 
-    def _run(self, number: int, first: int, last: int) -> Floats:
-        plane = self._planes[number]
+    def _decode(self, numbers: Sequence[int], wanted: Sequence[tuple[int, Floats]]) -> None:
+        """Read channels at some times, each into its fields ``(C, Y, X)``."""
+        by_array: dict[str, list[tuple[int, int]]] = {}
+        for place, number in enumerate(numbers):
+            by_array.setdefault(self._planes[number].array, []).append((place, number))
+        jobs = [
+            partial(self._read, array, places, time, out)
+            for array, places in by_array.items()
+            for time, out in wanted
+        ]
+        for _ in _threads(os.getpid()).map(lambda job: job(), jobs):
+            pass
+
+    def _read(self, array: str, places: list[tuple[int, int]], time: int, out: Floats) -> None:
+        """Decode one chunk: a field, or the fields of all levels of which some are wanted."""
+        chunks, shape = self._chunks[array], self._arrays[array].shape
         try:
-            fields: Floats = self._arrays[plane.array][plane.among(slice(first, last + 1))]
+            if self._planes[places[0][1]].level is None:
+                for place, number in places:
+                    chunks.read(time, out[place])
+                    self._refuse_vanished(number, time, out[place])
+                return
+            levels = np.empty(shape[1:], np.float32)
+            chunks.read(time, levels)
         except (ValueError, OSError, RuntimeError, KeyError) as error:
-            raise self._damaged(self.channels[number], first, last, error) from error
-        self._refuse_vanished(number, first, fields)
-        return fields
+            raise self._damaged(places, time, error) from error
+        for place, number in places:
+            out[place] = levels[self._planes[number].level]
 
-    def _refuse_vanished(self, number: int, first: int, fields: Floats) -> None:
+    def _refuse_vanished(self, number: int, time: int, field: Floats) -> None:
         """A chunk that is gone reads as NaN: only fields that are flagged may be all missing."""
-        plane = self._planes[number]
-        missing = self._missing.get(plane.array)
-        if missing is None or plane.level is not None:
+        missing = self._missing.get(self._planes[number].array)
+        if missing is None or missing[time] or not self.axis.usable[time]:
             return
-        for place in np.flatnonzero(np.isnan(fields[:, 0, 0])):
-            at = first + int(place)
-            if self.axis.usable[at] and not missing[at] and np.isnan(fields[place]).all():
-                gone = FileNotFoundError("its chunk is gone")
-                raise self._damaged(self.channels[number], at, at, gone)
+        if np.isnan(field[0, 0]) and np.isnan(field).all():
+            raise FileNotFoundError("its chunk is gone")
 
-    def _damaged(self, channel: str, first: int, last: int, error: Exception) -> IntegrityError:
-        ends = self.axis.seconds[[first, last]].astype("datetime64[s]").astype(str)
-        shown = ends[0] if first == last else f"{ends[0]} to {ends[1]}"
+    def _damaged(
+        self, places: list[tuple[int, int]], time: int, error: Exception
+    ) -> IntegrityError:
+        channels = ", ".join(self.channels[number] for _, number in places)
+        moment = self.axis.seconds[time].astype("datetime64[s]")
         return IntegrityError(
             "REG-536",
-            f"{channel} cannot be read at {shown}: {error}",
+            f"{channels} cannot be read at {moment}: {error}",
             where=str(self.path),
             hint="check the version with `reg data check`, or prepare it again",
         )
