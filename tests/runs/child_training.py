@@ -75,6 +75,7 @@ def run_until_a_worker_dies(
     ours, theirs = _SERVER.Pipe()
     process = _SERVER.Process(target=_lose_workers, args=(root, sets, theirs))
     process.start()
+    theirs.close()
     assert ours.poll(timeout), "the training said nothing"
     found: tuple[str, str, str] = ours.recv()
     process.join(timeout)
@@ -85,15 +86,12 @@ def _lose_workers(root: Path, sets: tuple[str, ...], tell: Connection) -> None:
     from wxreg.errors import RegError
     from wxreg.runs import training_loop
 
+    def harm() -> None:
+        for child in multiprocessing.active_children():
+            os.kill(int(child.pid or 0), signal.SIGKILL)
+
     save = training_loop.save_point
-
-    def harming(*words: Any) -> None:
-        save(*words)
-        if words[1].step == 2:
-            for child in multiprocessing.active_children():
-                os.kill(int(child.pid or 0), signal.SIGKILL)
-
-    training_loop.save_point = harming  # type: ignore[assignment]
+    training_loop.save_point = _then(save, lambda words: words[1].step == 2, harm)
     try:
         _train(Job(root, sets, workers=1))
     except RegError as error:

@@ -8,7 +8,6 @@ without worker processes, from any (epoch, cursor) on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, NoReturn
 
@@ -23,7 +22,7 @@ from wxreg.data.curriculum import Curriculum, EpochStages
 from wxreg.data.order import Order
 from wxreg.data.samples import LoaderSettings, Samples, SampleSource
 from wxreg.data.windows import Windows
-from wxreg.errors import ExternalError, RegError, UsageError
+from wxreg.errors import RegError, UsageError
 
 Ints = NDArray[np.int64]
 _SHOWN: Final = 8
@@ -220,11 +219,10 @@ class WindowLoader:
             num_workers=self._workers,
             multiprocessing_context="fork" if self._workers else None,
         )
-        with _lost_workers():
-            for batch in served:
-                if isinstance(batch, _Refused):
-                    batch.raise_again()
-                yield batch
+        for batch in served:
+            if isinstance(batch, _Refused):
+                batch.raise_again()
+            yield batch
 
     def _asks(self, epoch: int, cursor: int) -> Iterator[Ask]:
         scales = self.source.reading.settings.scales
@@ -257,21 +255,6 @@ class WindowLoader:
             return None
         drawn = self.order.corners_of(epoch, number, self._rank, room)
         return drawn[:count] * self.source.reading.factor
-
-
-@contextmanager
-def _lost_workers() -> Iterator[None]:
-    """A worker process that was killed is no plain RuntimeError."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "DataLoader worker (pid" not in str(error):
-            raise
-        raise ExternalError(
-            "REG-730",
-            f"a process that loads data ended: {error}",
-            hint="the system kills them when memory runs out: ask for fewer --workers",
-        ) from error
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -12,6 +12,7 @@ import torch
 from wxreg.models.forecaster import Forecaster
 from wxreg.models.recomputing import recompute_activations
 from wxreg.runs.freezing import freeze_weights
+from wxreg.runs.lost_workers import lost_workers
 from wxreg.runs.progress import Bar
 from wxreg.runs.resume import Best, Point, take_back
 from wxreg.runs.training_data import Loaders
@@ -52,7 +53,8 @@ class Fit:
         bar = Bar(f"train {self.plan.about.model}", self.steps, quiet=self.options.quiet)
         module = self._module()
         try:
-            self._train(module, self._between(bar))
+            with lost_workers(module):
+                self._train(module, self._between(bar))
         except Exploded:
             if module.global_rank == 0:
                 take_back(Files(self.folder).resume, module.step)
