@@ -287,6 +287,39 @@ class TestArchive:
                 assert abs(float((shown - batch.target).mean())) < 1e-4
         assert errors["quantile"] < errors["mean-bias"] < errors["none"]
 
+    def test_storms_that_were_missed_do_not_make_the_others_stronger(self) -> None:
+        """Right wherever it has an echo, the forecast lacks every third one: it stays as it is."""
+        batch = self.batch(0.0)
+        missing = torch.arange(batch.target.shape[-1]) % 3 == 0
+        archived = torch.where(missing, 0.0, batch.target)
+        batch = replace(batch, inputs=archived)
+        plain, careful = (
+            self.build(correction="quantile", by_place=False, floor=floor)
+            for floor in ({}, {"vil": 0.0})
+        )
+        for forecaster in (plain, careful):
+            forecaster.fit([batch])
+        before, spoilt, after = (
+            rmse(shown, batch.target)
+            for shown in (archived, forecast(plain, batch), forecast(careful, batch))
+        )
+        assert after < 1.02 * before < spoilt
+        assert not bool(forecast(careful, batch)[..., missing].any())
+
+    def test_weak_echoes_that_were_made_too_often_become_nothing(self) -> None:
+        batch = self.batch(0.0)
+        target = torch.where(batch.target < 0.5, 0.0, batch.target)
+        drizzle = torch.rand(target.shape, generator=torch.Generator().manual_seed(3)) * 0.5
+        batch = replace(batch, target=target, inputs=torch.maximum(target, drizzle))
+        forecaster = self.build(correction="quantile", by_place=False, floor={"vil": 0.0})
+        forecaster.fit([batch])
+        made, shown, wet = (
+            float((fields > 0).float().mean())
+            for fields in (batch.inputs, forecast(forecaster, batch), target)
+        )
+        assert made > 0.9
+        assert abs(shown - wet) < 0.02
+
     def test_a_lead_without_an_archived_step_is_refused(self) -> None:
         with pytest.raises(Incompatible, match="cannot serve"):
             build(storm_blueprint("archive", {}, history=2, leads=12))

@@ -167,6 +167,28 @@ def test_physics_and_likelihood_terms_teach_every_relative(name: str, settings: 
     assert any(p.grad is not None and p.grad.any() for p in forecaster.parameters())
 
 
+@pytest.mark.parametrize("draws", [False, True])
+def test_physics_is_asked_of_the_spread_only_where_members_carry_it(draws: bool) -> None:
+    settings = {"base": 4, "levels": 2, "heteroscedastic": True, "aleatoric": draws}
+    losses = (LossTerm("gaussian-nll"), *PHYSICS)
+    forecaster = awake("bayes-unet", settings, losses=losses)
+    seen: list[torch.Tensor] = []
+    predict = forecaster.predict
+    forecaster.predict = lambda *given: seen.extend(predict(*given)) or tuple(seen)
+    terms = forecaster.loss(BATCH, torch.Generator().manual_seed(0)).terms
+    (pull,) = torch.autograd.grad(terms["conservation"], seen[1:], allow_unused=True)
+    assert (pull is not None and bool(pull.any())) == draws
+
+
+def test_physics_is_asked_of_what_a_diffusion_draws_and_not_of_its_mean() -> None:
+    """The mean of what could be need not keep what each member keeps."""
+    forecaster = awake("corrdiff", TINY, losses=(LossTerm("mse"), *PHYSICS))
+    report = forecaster.loss(BATCH, torch.Generator().manual_seed(0))
+    report.terms["conservation"].backward()
+    assert all(p.grad is None or not p.grad.any() for p in forecaster.mean.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in forecaster.diffusion.parameters())
+
+
 def test_variational_divergence_is_zero_at_the_prior_and_matches_torch() -> None:
     layer = VariationalConvolution(2, 3, 3, initial_std=0.3, prior_std=0.3)
     with torch.no_grad():

@@ -56,12 +56,11 @@ class CorrDiff(Forecaster):
         """The declared losses of the mean, and the denoising of what it leaves."""
         base, planes = self.space.base(batch), self.space.planes(batch)
         mean = self.regress(planes)
-        fields = self.space.fields(batch, base, mean)
-        left = (fields.target[:, 0] - mean).detach()
+        target, mask = self.space.encode(batch, base)
         told = torch.cat([planes, mean.detach()], dim=1)
-        denoising = self.diffusion.loss(
-            left, fields.mask[:, 0], told, no_lead(told), generator
-        )  # fmt: skip
+        left = (target - mean).detach()
+        denoising, found = self.diffusion.denoised(left, mask, told, no_lead(told), generator)
+        fields = self.space.fields(batch, base, mean, drawn=lambda: mean.detach() + found)
         report: LossReport = self.losses(fields, {DENOISING: denoising})
         return report
 

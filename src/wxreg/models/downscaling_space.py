@@ -7,6 +7,7 @@ root scale and is never negative when it comes back.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,7 @@ class DownscalingSpace(nn.Module):
         predicted: Tensor,
         spread: Tensor | None = None,
         halo: int = 0,
+        drawn: Callable[[], Tensor] | None = None,
     ) -> Fields:
         """A prediction beside its target for the losses; the halo is not scored."""
         target, mask = self.encode(batch, base)
@@ -82,6 +84,7 @@ class DownscalingSpace(nn.Module):
             None if spread is None else spread[:, None],
             self.coarse(batch)[:, None],
             self.targets.physical_spread,
+            None if drawn is None else lambda: drawn()[:, None],
         )
 
 

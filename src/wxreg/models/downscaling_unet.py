@@ -57,12 +57,19 @@ class DownscalingUNet(HeadForecaster):
     def loss(self, batch: Batch, generator: torch.Generator) -> LossReport:
         """The declared losses of the departures."""
         base = self.space.base(batch)
-        noise = GeneratorNoise(generator) if self.alive else None
-        departures, spread = self.predict(self.space.planes(batch), noise)
-        report: LossReport = self.losses(
-            self.space.fields(batch, base, departures, spread), self.own_losses()
+        noise = GeneratorNoise(generator)
+        departures, spread = self.predict(self.space.planes(batch), noise if self.alive else None)
+        fields = self.space.fields(
+            batch, base, departures, spread, drawn=lambda: self.draw(departures, spread, noise)
         )
+        report: LossReport = self.losses(fields, self.own_losses())
         return report
+
+    def draw(self, departures: Tensor, spread: Tensor | None, noise: Noise) -> Tensor:
+        """Departures with a draw of the declared spread, where members carry one."""
+        if spread is None or not self.settings.aleatoric:
+            return departures
+        return departures + spread.exp() * noise.normal(tuple(departures.shape[1:]), departures)
 
     def own_losses(self) -> dict[str, Tensor]:
         """Terms that only this architecture can compute."""
@@ -97,10 +104,7 @@ class DownscalingUNet(HeadForecaster):
         planes = for_members(self.space.planes(batch), members)
         base = for_members(self.space.base(batch), members)
         departures, spread = self.predict(planes, noise if self.alive else None)
-        drawn = departures
-        if self.settings.aleatoric and spread is not None:
-            draws = noise.normal(tuple(departures.shape[1:]), departures)
-            drawn = departures + spread.exp() * draws
+        drawn = self.draw(departures, spread, noise)
         return _by_member(self.space.decode(drawn, base), members), base, departures, spread
 
 

@@ -64,6 +64,12 @@ class ResidualDiffusion(nn.Module):
         self, left: Tensor, mask: Tensor, planes: Tensor, lead: Tensor, generator: torch.Generator
     ) -> Tensor:
         """The denoising loss of what the mean left; 1 for a network that knows nothing."""
+        return self.denoised(left, mask, planes, lead, generator)[0]
+
+    def denoised(
+        self, left: Tensor, mask: Tensor, planes: Tensor, lead: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """The denoising loss, and what was found behind the noise in its own units."""
         if self.training:
             self._follow(left.detach(), mask)
         clean = left / self.spread
@@ -71,8 +77,9 @@ class ResidualDiffusion(nn.Module):
         sigma = (self.settings.noise_mean + self.settings.noise_spread * draw).exp()
         noise = torch.randn(left.shape, generator=generator, device=generator.device).to(left)
         level = sigma.reshape(-1, 1, 1, 1)
-        errors = (self.denoise(clean + level * noise, sigma, planes, lead) - clean).square()
-        return masked_mean(errors * (level.square() + 1) / level.square(), mask)
+        found = self.denoise(clean + level * noise, sigma, planes, lead)
+        weight = (level.square() + 1) / level.square()
+        return masked_mean((found - clean).square() * weight, mask), found * self.spread
 
     def draw(self, noise: Tensor, planes: Tensor, lead: Tensor) -> Tensor:
         """What the mean leaves, sampled from unit noise ``(N, D, Y, X)``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import torch
@@ -13,7 +12,6 @@ from wxreg.models.forecaster import Batch, Blueprint, Forecaster, LossReport, No
 from wxreg.models.losses.combining import CombinedLoss
 from wxreg.models.residual_diffusion import ResidualDiffusion
 from wxreg.models.settings import DiffusionSettings, SamplerSettings, parse_settings
-from wxreg.models.stochastic_layers import GeneratorNoise
 
 DENOISING = "denoising"
 
@@ -21,7 +19,7 @@ DENOISING = "denoising"
 class SuperResolutionDiffusion(Forecaster):
     """No regression: all that interpolation leaves is drawn by the diffusion."""
 
-    semantics: ClassVar[int] = 1
+    semantics: ClassVar[int] = 2
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__(blueprint)
@@ -44,20 +42,11 @@ class SuperResolutionDiffusion(Forecaster):
         base = self.space.base(batch)
         departures, mask = self.space.encode(batch, base)
         told = self.told(batch, base)
-        lead = no_lead(told)
-        own = {DENOISING: self.diffusion.loss(departures, mask, told, lead, generator)}
-        if not len(self.losses.terms):
-            return self.losses.total(own)
-        estimate = self.estimate(departures, told, generator)
-        report: LossReport = self.losses(self.space.fields(batch, base, estimate), own)
+        denoising, found = self.diffusion.denoised(departures, mask, told, no_lead(told), generator)
+        report: LossReport = self.losses(
+            self.space.fields(batch, base, found), {DENOISING: denoising}
+        )
         return report
-
-    def estimate(self, departures: Tensor, told: Tensor, generator: torch.Generator) -> Tensor:
-        """Departures denoised from a moderate noise level: what declared terms look at."""
-        noise = GeneratorNoise(generator).normal(tuple(departures.shape[1:]), departures)
-        sigma = departures.new_full((len(departures),), math.exp(self.settings.noise_mean))
-        noisy = departures / self.diffusion.spread + sigma[:, None, None, None] * noise
-        return self.diffusion.denoise(noisy, sigma, told, no_lead(told)) * self.diffusion.spread
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
         """Each member is a draw from its own noise."""

@@ -17,7 +17,7 @@ from wxreg.models.baselines.baseline import (
     repeat_members,
     target_places,
 )
-from wxreg.models.baselines.quantiles import map_quantiles, quantiles_of
+from wxreg.models.baselines.quantiles import map_quantiles, quantiles_of, without_surplus
 from wxreg.models.baselines.running_mean import RunningSums
 from wxreg.models.baselines.settings import ArchiveSettings
 from wxreg.models.forecaster import Batch, Blueprint, Noise
@@ -43,6 +43,7 @@ class Archive(FittedBaseline):
         self.settings = parse_settings(ArchiveSettings, blueprint.settings, blueprint.architecture)
         self.needs_fit = self.settings.correction != "none"
         self.places = target_places(blueprint)
+        self.floors = [self.settings.floor.get(each.variable) for each in blueprint.targets]
         grid = blueprint.target_shape if self.settings.by_place else (1, 1)
         shape = (blueprint.leads, len(blueprint.targets), *grid)
         if self.settings.correction == "mean-bias":
@@ -66,8 +67,8 @@ class Archive(FittedBaseline):
             self.bias.copy_(errors.mean().nan_to_num(0.0))
         if self.settings.correction == "quantile":
             kept = list(pairs)
-            self.source.copy_(self._quantiles(torch.cat([forecast for forecast, _ in kept])))
-            self.observed.copy_(self._quantiles(torch.cat([truth for _, truth in kept])))
+            made, observed = (torch.cat(side) for side in zip(*kept, strict=True))
+            self._learn_quantiles(self._samples(made), self._samples(observed))
 
     def sample(self, batch: Batch, members: int, noise: Noise) -> Tensor:
         """The archived forecast, corrected as declared; equal members."""
@@ -80,15 +81,29 @@ class Archive(FittedBaseline):
             forecast = self._mapped(forecast)
         return repeat_members(forecast, members)
 
-    def _quantiles(self, samples: Tensor) -> Tensor:
-        if not self.settings.by_place:
-            samples = samples.movedim(0, -1).flatten(-3).movedim(-1, 0)[..., None, None]
-        return quantiles_of(samples, self.settings.quantiles)
+    def _samples(self, values: Tensor) -> Tensor:
+        """Values ``(N, L, D, Y, X)`` of each cell, or those of all cells as one."""
+        if self.settings.by_place:
+            return values
+        return values.movedim(0, -1).flatten(-3).movedim(-1, 0)[..., None, None]
+
+    def _learn_quantiles(self, made: Tensor, observed: Tensor) -> None:
+        for place, floor in enumerate(self.floors):
+            pair = made[:, :, place], observed[:, :, place]
+            if floor is not None:
+                pair = without_surplus(*pair, floor)
+            for table, samples in zip((self.source, self.observed), pair, strict=True):
+                table[:, :, place] = quantiles_of(samples, self.settings.quantiles)
 
     def _mapped(self, forecast: Tensor) -> Tensor:
         grid = forecast.shape[1:]
-        source = self.source.expand(-1, *grid)
-        return map_quantiles(forecast, source, self.observed.expand(-1, *grid))
+        tables = (table.expand(-1, *grid) for table in (self.source, self.observed))
+        mapped = map_quantiles(forecast, *tables)
+        for place, floor in enumerate(self.floors):
+            if floor is not None:
+                raw, shown = forecast[:, :, place], mapped[:, :, place]
+                mapped[:, :, place] = torch.where(raw <= floor, raw, shown.clamp(min=floor))
+        return mapped
 
 
 def _truth(batch: Batch) -> Tensor:

@@ -35,6 +35,26 @@ def spread_dry_days(samples: Tensor, wet: float) -> Tensor:
     return torch.where(dry, amount.to(samples.dtype), samples)
 
 
+def without_surplus(made: Tensor, observed: Tensor, floor: float) -> tuple[Tensor, Tensor]:
+    """Leave out values at ``floor`` (no echo, say) where they were made more often than observed.
+
+    They are ties: no mapping can tell which of them missed an echo.  Kept, they would pair the
+    weakest echo that was made with a strong one that was observed, and all echoes above it too.
+    Made less often, they stay, so that the weakest values that were made too often become nothing.
+    """
+    surplus = _share_at(made, floor) > _share_at(observed, floor)
+    return (
+        made.masked_fill(surplus & (made <= floor), torch.nan),
+        observed.masked_fill(surplus & (observed <= floor), torch.nan),
+    )
+
+
+def _share_at(samples: Tensor, floor: float) -> Tensor:
+    """The share of real samples that are at the floor."""
+    real = (~samples.isnan()).sum(dim=0).clamp(min=1)
+    return (samples <= floor).sum(dim=0) / real
+
+
 def level_of(values: Tensor, quantiles: Tensor) -> Tensor:
     """The position of values among quantiles, as a fraction of the quantile index."""
     table = quantiles.movedim(0, -1).contiguous()

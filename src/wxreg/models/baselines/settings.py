@@ -47,3 +47,5 @@ class ArchiveSettings(Spec):
     correction: Literal["none", "mean-bias", "quantile"] = "none"
     by_place: bool = True
     quantiles: Annotated[int, Field(ge=3)] = 100
+    floor: dict[str, float] = Field(default_factory=dict)
+    """By target, the value that says that there is nothing; quantiles leave it as it is."""

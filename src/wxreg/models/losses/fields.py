@@ -33,11 +33,18 @@ class Fields:
     coarse: Tensor | None = None
     physical_spread: Tensor | None = None
     """How far physical values spread by the statistics alone ``(D, 1, 1)``: of no one batch."""
+    drawn: Callable[[], Tensor] | None = None
+    """Of a system that draws, the scaled values of one draw: drawn only if a loss asks for it."""
 
     @cached_property
     def physical(self) -> Tensor:
         """The prediction in physical units."""
         return self.to_physical(self.prediction)
+
+    @cached_property
+    def outcome(self) -> Tensor:
+        """What a member would hold, in physical units: what physical relations are asked of."""
+        return self.physical if self.drawn is None else self.to_physical(self.drawn())
 
     @cached_property
     def physical_target(self) -> Tensor:

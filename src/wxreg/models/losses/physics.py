@@ -1,8 +1,10 @@
 """Physical relations that truly hold, as penalties that are zero where they are kept.
 
-Each is dimensionless.  What the source documents proposed beyond these (that CAPE and CIN are
-linked one to one, that reflectivity is positive, that storms move with one wind) is not true of
-the atmosphere or of the files, and so is no penalty here.
+Each is dimensionless and asked of what a member would hold: of a draw where the system draws,
+since the mean of what could be need not keep what each member keeps.  What the source documents
+proposed beyond these (that CAPE and CIN are linked one to one, that reflectivity is positive,
+that storms move with one wind) is not true of the atmosphere or of the files, and so is no
+penalty here.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ _FREEZING = 273.15
 
 
 def _plane(fields: Fields, variable: str, loss: str) -> Tensor:
-    return fields.physical[..., fields.place(variable, loss), :, :]
+    return fields.outcome[..., fields.place(variable, loss), :, :]
 
 
 def _real(fields: Fields, variables: tuple[str, ...], loss: str) -> Tensor:
@@ -46,7 +48,7 @@ class Bounds(Term[BoundsSettings]):
     positive variable: -10 dBZ says that there is no echo.
     """
 
-    semantics: ClassVar[int] = 1
+    semantics: ClassVar[int] = 2
     settings_type = BoundsSettings
 
     def forward(self, fields: Fields) -> Tensor:
@@ -82,7 +84,7 @@ class BlockMeanConservation(Term[ConservationSettings]):
     It holds for amounts and means (rain, mean temperature), not for daily extremes of a block.
     """
 
-    semantics: ClassVar[int] = 1
+    semantics: ClassVar[int] = 2
     settings_type = ConservationSettings
 
     def forward(self, fields: Fields) -> Tensor:
@@ -96,7 +98,7 @@ class BlockMeanConservation(Term[ConservationSettings]):
 
     def _departure(self, fields: Fields, coarse: Tensor, name: str) -> Tensor:
         place = fields.place(name, "conservation")
-        wanted, fine = coarse[..., place, :, :], fields.physical[..., place, :, :]
+        wanted, fine = coarse[..., place, :, :], fields.outcome[..., place, :, :]
         factor = fine.shape[-1] // wanted.shape[-1]
         flat = fine.reshape(-1, 1, *fine.shape[-2:])
         means = functional.avg_pool2d(flat, factor).reshape(*fine.shape[:-2], *wanted.shape[-2:])
@@ -126,7 +128,7 @@ class ClausiusClapeyron(Term[ClausiusClapeyronSettings]):
     convergence of moisture, which the datasets here do not have.
     """
 
-    semantics: ClassVar[int] = 1
+    semantics: ClassVar[int] = 2
     settings_type = ClausiusClapeyronSettings
 
     def forward(self, fields: Fields) -> Tensor:
