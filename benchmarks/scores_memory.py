@@ -20,6 +20,7 @@ from scores_fields import SHAPE
 from wxreg.runs.evaluating_fields import ForecastFields
 from wxreg.runs.evaluating_tally import Tally
 from wxreg.runs.scoring_keys import MODEL, StateKey
+from wxreg.runs.scoring_states import field_states
 
 SMALL = (256, 256)
 
@@ -48,7 +49,7 @@ def _score(
     for init in inits:
         for wanted in scorings:
             forecast, truth = scores_streaming.sides(fields, init, members)
-            for statistic, name, state in wanted.states(forecast, truth):
+            for statistic, name, state in field_states(wanted, forecast, truth):
                 tally.add(
                     StateKey(MODEL, statistic, name, 3600, "", "", fields.inits[init] // 86_400),
                     state,

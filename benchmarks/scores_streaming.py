@@ -18,8 +18,10 @@ from wxreg.data.forecast_files import ForecastWriter
 from wxreg.data.forecast_layout import ForecastLayout
 from wxreg.library.loading import Library
 from wxreg.runs.evaluating_fields import Field, ForecastFields
-from wxreg.runs.scoring import BINNED, Read, Scoring
+from wxreg.runs.scoring import Read, Scoring
 from wxreg.runs.scoring_bands import StoredMembers
+from wxreg.runs.scoring_kinds import BINNED
+from wxreg.runs.scoring_states import field_states
 from wxreg.runs.scoring_statistics import Domain
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.fss import FractionsSkill
@@ -102,7 +104,7 @@ def _pointwise(fields: ForecastFields) -> Figure:
     forecast, truth = sides(fields, 0, MEMBERS)
 
     def ours() -> None:
-        for _ in wanted.states(forecast, truth):
+        for _ in field_states(wanted, forecast, truth):
             pass
 
     def decode() -> None:
@@ -121,7 +123,7 @@ def _spatial(fields: ForecastFields) -> Figure:
     spectrum = Spectrum(3.0, 3.0)
 
     def ours() -> None:
-        for _ in wanted.states(made.__getitem__, real.__getitem__):
+        for _ in field_states(wanted, made.__getitem__, real.__getitem__):
             pass
 
     def singly() -> None:

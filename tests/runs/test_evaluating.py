@@ -39,6 +39,7 @@ from wxreg.runs.scoring_keys import MODEL, StateKey, hour_bin, season_bin
 from wxreg.runs.scoring_listing import require_alike
 from wxreg.runs.scoring_rows import Table, rows_of, skill_draws
 from wxreg.runs.scoring_series import Draws
+from wxreg.runs.scoring_states import field_states
 from wxreg.runs.scoring_statistics import Domain
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.metrics import finish
@@ -126,7 +127,7 @@ def test_a_wind_is_scored_by_the_length_of_its_error() -> None:
     )  # fmt: skip
     errors = {"u10": 3.0, "v10": 4.0}
     found = list(
-        score.states(lambda name: np.full((2, 4, 5), errors[name], "f4"),
+        field_states(score, lambda name: np.full((2, 4, 5), errors[name], "f4"),
                      lambda name: np.zeros((4, 5), "f4"))
     )  # fmt: skip
     assert [(statistic, name) for statistic, name, _ in found] == [("vector", "u10")]

@@ -19,6 +19,7 @@ from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_files import merged_states
 from wxreg.runs.scoring_keys import MODEL, season_bin, year_and_month
 from wxreg.runs.scoring_rows import Table, rows_of
+from wxreg.runs.scoring_states import field_states
 from wxreg.runs.scoring_statistics import Domain
 from wxreg.scores.catalogue import METRICS
 
@@ -168,7 +169,9 @@ def test_blocks_are_held_against_the_input() -> None:
     worse = fine.copy()
     worse[0, 0] += 10
     found = list(
-        scoring.states(lambda _: np.stack([fine, worse]), lambda _: fine, None, lambda _: coarse)
+        field_states(
+            scoring, lambda _: np.stack([fine, worse]), lambda _: fine, None, lambda _: coarse
+        )
     )
     assert [(statistic, name) for statistic, name, _ in found] == [
         ("constraint", "precip_day_conserves_input:precip_day")

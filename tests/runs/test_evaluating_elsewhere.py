@@ -20,8 +20,9 @@ import pytest
 from tiny_world import World, environment
 
 from wxreg.errors import ExternalError, Incompatible
+from wxreg.runs.evaluating_asked import Evaluation
 from wxreg.runs.evaluating_cluster import Job, on_cluster
-from wxreg.runs.evaluating_plan import Evaluation, evaluation_plan, opened
+from wxreg.runs.evaluating_plan import evaluation_plan, opened
 from wxreg.runs.evaluating_request import plan_of_forecast
 from wxreg.runs.evaluating_tally import Tally
 from wxreg.runs.evaluating_tallying import tallied

@@ -16,6 +16,7 @@ from wxreg.runs.evaluating_tallying import tallied
 from wxreg.runs.scoring_files import merged_states, read_states, write_states
 from wxreg.runs.scoring_keys import MODEL, StateKey
 from wxreg.runs.scoring_rows import Table, rows_of
+from wxreg.runs.scoring_states import field_states
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.states import State
 
@@ -134,8 +135,11 @@ def test_awkward_fields_have_stated_results(streams: Streams, case: str) -> None
     pairs = {name: change(made[name], real[name]) for name in scoring.channels}
     states = {
         StateKey(MODEL, statistic, name, 3600, "", "", 0): state
-        for statistic, name, state in scoring.states(
-            lambda name: pairs[name][0], lambda name: pairs[name][1], lambda name: ALIKE * 280
+        for statistic, name, state in field_states(
+            scoring,
+            lambda name: pairs[name][0],
+            lambda name: pairs[name][1],
+            lambda name: ALIKE * 280,
         )
     }
     table = rows_of(scoring, states, {MODEL: MEMBERS}, (3600,))

@@ -11,6 +11,7 @@ from score_worlds import LEXICON, protocol
 from wxreg.runs import scoring_bands
 from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_bands import StoredMembers, bands
+from wxreg.runs.scoring_states import field_states
 from wxreg.runs.scoring_statistics import Domain
 from wxreg.scores.states import State
 
@@ -26,7 +27,9 @@ def scored(members: int) -> tuple[dict[tuple[str, str], State], float]:
     truth = random.normal(280, 3, SHAPE).astype(np.float32)
     stored = StoredMembers(array.shape, lambda index: array[index].copy())
     tracemalloc.start()
-    states = {(s, n): state for s, n, state in wanted.states(lambda _: stored, lambda _: truth)}
+    states = {
+        (s, n): state for s, n, state in field_states(wanted, lambda _: stored, lambda _: truth)
+    }
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return states, float(peak)

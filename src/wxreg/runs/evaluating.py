@@ -15,11 +15,12 @@ from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
 from wxreg.runs.baselines import StoredBaseline
 from wxreg.runs.environment import conditions
+from wxreg.runs.evaluating_asked import Evaluation
 from wxreg.runs.evaluating_cluster import Job, on_cluster
 from wxreg.runs.evaluating_fields import ForecastFields
 from wxreg.runs.evaluating_kept import KeptParts
 from wxreg.runs.evaluating_opening import members_of
-from wxreg.runs.evaluating_plan import Evaluation, evaluation_plan, opened
+from wxreg.runs.evaluating_plan import evaluation_plan, opened
 from wxreg.runs.evaluating_tally import Tally
 from wxreg.runs.evaluating_tallying import tallied
 from wxreg.runs.locking import plan_lock

@@ -20,7 +20,8 @@ from safetensors.numpy import load, save
 
 from wxreg.errors import ExternalError, Incompatible
 from wxreg.library.loading import Library
-from wxreg.runs.evaluating_plan import Evaluation, evaluation_plan, opened
+from wxreg.runs.evaluating_asked import Evaluation
+from wxreg.runs.evaluating_plan import evaluation_plan, opened
 from wxreg.runs.evaluating_streams import Streams
 from wxreg.runs.evaluating_tally import Tally, from_arrays, to_arrays
 from wxreg.runs.evaluating_units import Unit, scored

@@ -7,7 +7,7 @@ from typing import Final
 
 from wxreg.errors import RegError
 from wxreg.runs.evaluating_climate import UNPAIRED
-from wxreg.runs.scoring import COMPUTED
+from wxreg.runs.scoring_kinds import COMPUTED
 from wxreg.runs.scoring_settings import HISTOGRAMS, KNOWN_SETTINGS, histogram_edges
 from wxreg.runs.scoring_statistics import INPUT, constraint_of
 from wxreg.scores.catalogue import METRICS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from wxreg.data.windows import period_seconds
 from wxreg.ids import DataRef
 from wxreg.library.loading import Library
 from wxreg.runs.baselines import BaselineForecasts, StoredBaseline
+from wxreg.runs.evaluating_asked import Evaluation
 from wxreg.runs.evaluating_checks import Sides, mask_variables, needed_variables
 from wxreg.runs.evaluating_climate import (
     UNPAIRED,
@@ -23,17 +23,15 @@ from wxreg.runs.evaluating_climate import (
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
 from wxreg.runs.evaluating_needs import CLIMATOLOGY, coarse_variables
 from wxreg.runs.evaluating_streams import Baseline, Streams
-from wxreg.runs.scoring import ANOMALIES, Scoring
+from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_keys import MODEL
+from wxreg.runs.scoring_kinds import ANOMALIES
 from wxreg.runs.scoring_settings import setting
 from wxreg.runs.scoring_statistics import Domain
 from wxreg.runs.stores import ready_stores
 from wxreg.specs.plan import StorePlan
 from wxreg.specs.protocol import Protocol
 from wxreg.specs.timeaxis import Period
-
-if TYPE_CHECKING:
-    from wxreg.runs.evaluating_plan import Evaluation
 
 
 def opened_streams(library: Library, asked: Evaluation, sides: Sides) -> Streams:

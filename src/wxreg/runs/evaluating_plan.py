@@ -1,11 +1,9 @@
-"""What an evaluation is asked to score, and the plan that pins it."""
+"""The plan that pins an evaluation, and everything it reads, opened and checked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
-
 from wxreg.library.loading import Library
+from wxreg.runs.evaluating_asked import Evaluation
 from wxreg.runs.evaluating_checks import Sides, check_evaluation
 from wxreg.runs.evaluating_fields import ForecastFields
 from wxreg.runs.evaluating_opening import climate_periods, opened_streams
@@ -13,31 +11,7 @@ from wxreg.runs.evaluating_streams import Streams
 from wxreg.runs.stores import ready_stores
 from wxreg.specs.architecture import ARCHITECTURES, SCORES_SEMANTICS
 from wxreg.specs.base import FrozenDict
-from wxreg.specs.plan import EvaluatePlan, Provenance, SamplePlan, StorePlan
-from wxreg.specs.protocol import Protocol
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What is scored, against what, and how."""
-
-    forecast: Path
-    sampled: SamplePlan
-    """The plan that the forecast names."""
-    truth: StorePlan
-    protocol: Protocol
-    baselines: tuple[str, ...] = ()
-    """Systems that are made on the way."""
-    beside: tuple[Path, ...] = ()
-    """Other forecasts that this one is compared with."""
-    scheduler: str | None = None
-    """The address of a dask cluster; none for the threads of this process."""
-    quiet: bool = False
-
-    def absolute(self) -> Evaluation:
-        """The same, with paths that mean the same in every process."""
-        beside = tuple(path.resolve() for path in self.beside)
-        return replace(self, forecast=self.forecast.resolve(), beside=beside)
+from wxreg.specs.plan import EvaluatePlan, Provenance
 
 
 def opened(library: Library, asked: Evaluation) -> Streams:

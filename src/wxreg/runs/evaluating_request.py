@@ -14,7 +14,7 @@ from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
 from wxreg.resolve.request import Request
 from wxreg.runs.evaluating import Evaluated, evaluate
-from wxreg.runs.evaluating_plan import Evaluation
+from wxreg.runs.evaluating_asked import Evaluation
 from wxreg.runs.sampling_request import sample_request
 from wxreg.specs.plan import SamplePlan, StorePlan
 from wxreg.specs.protocol import Protocol

@@ -18,6 +18,7 @@ from wxreg.runs.scoring import Read
 from wxreg.runs.scoring_heads import head_states
 from wxreg.runs.scoring_keys import EVERY_LEAD, MODEL
 from wxreg.runs.scoring_sequences import initiation_states
+from wxreg.runs.scoring_states import field_states
 
 _DAYS: Final = 32
 
@@ -113,7 +114,7 @@ def _scored_lead(tally: Tally, streams: Streams, made: _Made, number: int) -> bo
         if real is not None:
             heads = streams.heads.get(source, {})
             states = chain(
-                streams.scoring.states(by_lead(number), real, *beside),
+                field_states(streams.scoring, by_lead(number), real, *beside),
                 head_states(streams.scoring, heads, by_lead(number), real),
             )
             for statistic, name, state in states:

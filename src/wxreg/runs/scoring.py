@@ -1,34 +1,22 @@
-"""From one forecast field and its truth to states, for every metric of a protocol."""
+"""What a protocol asks of each pair of fields: variables, cells, masks, thresholds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wxreg.runs.scoring_bands import Members, bands, held
-from wxreg.runs.scoring_cellwise import CELLWISE, ENSEMBLE_ONLY
-from wxreg.runs.scoring_joint import JOINT, joint_states
-from wxreg.runs.scoring_pairs import FieldPair, cells_state, no_event
+from wxreg.runs.scoring_kinds import SINGLE
 from wxreg.runs.scoring_settings import declared
-from wxreg.runs.scoring_statistics import (
-    BUILDERS,
-    NEED_THRESHOLDS,
-    Domain,
-    constraint_of,
-    field_vectors,
-)
+from wxreg.runs.scoring_statistics import NEED_THRESHOLDS, Domain, constraint_of
 from wxreg.scores.binning import Bins
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.events import Event
 from wxreg.scores.metrics import Declared
-from wxreg.scores.patterns import pattern_state
-from wxreg.scores.spread_error import mean_and_spread
-from wxreg.scores.states import State, merge_all
 from wxreg.specs.protocol import Protocol
 from wxreg.specs.units import conversion
 from wxreg.specs.variables import Variable
@@ -36,19 +24,6 @@ from wxreg.specs.variables import Variable
 Field = NDArray[np.floating[Any]]
 Read = Callable[[str], Any]
 """Gives the forecast ``(members, y, x)``, perhaps unread, or the truth ``(y, x)``."""
-
-PER_MEMBER: Final = frozenset({"members", "mean", "anomaly", "mean_anomaly"})
-"""Statistics whose states have an axis of members after that of atoms."""
-BINNED: Final = PER_MEMBER | {"ensemble", "vector", "event", "loglik_parametric", *CELLWISE}
-"""Statistics whose states have a leading axis of atoms of bins."""
-ANOMALIES: Final = frozenset({"anomaly", "mean_anomaly"})
-"""Statistics that need a climatology."""
-SINGLE: Final = frozenset(
-    {*PER_MEMBER, "ensemble", "pattern", "mean_pattern", "field_vector", *CELLWISE, *BUILDERS}
-)
-"""Statistics of one field of one channel."""
-COMPUTED: Final = SINGLE | JOINT | {"initiation", "climate", "loglik_parametric"}
-"""Every statistic that ``reg evaluate`` computes."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +72,7 @@ class Scoring:
     @property
     def longest_km(self) -> float:
         """The longest side of the scored cells: ring ``k`` of a spectrum has this over ``k``."""
-        rows, columns = self.lat[self._inside].shape
+        rows, columns = self.lat[self.inside].shape
         return float(max(rows * self.domain.dy, columns * self.domain.dx))
 
     def thresholds(self, channel: str) -> tuple[float, ...]:
@@ -112,51 +87,6 @@ class Scoring:
             found += exact if threshold.test == ">=" else map(_just_above, exact)
         return tuple(found)
 
-    def states(
-        self, forecast: Read, truth: Read, climate: Read | None = None, coarse: Read | None = None
-    ) -> Iterator[tuple[str, str, State]]:
-        """``(statistic, name, state)`` of one init and lead; one channel is read at a time.
-
-        ``climate`` gives the climatology that anomalies are taken from, ``coarse`` what the
-        model was given; each is needed by the metrics that say so.
-        """
-        bins = self.bins(truth)
-        paired = self.paired
-        for channel in dict.fromkeys(name for names in paired.values() for name in names):
-            usual = None if climate is None else self._inner(climate(channel))
-            made, real = held(forecast(channel)), self._inner(truth(channel))
-            yield from self._binned(channel, made, real, usual, bins)
-            for statistic, names in paired.items():
-                if channel in names and statistic not in BINNED:
-                    yield statistic, channel, self._whole(statistic, channel, made, real)
-        yield from joint_states(self, forecast, truth, coarse, bins)
-
-    def _binned(
-        self, channel: str, made: Members, real: Field, usual: Field | None, bins: Bins
-    ) -> Iterator[tuple[str, str, State]]:
-        """Everything that is scored cell by cell, band by band."""
-        wanted = [
-            statistic for statistic, names in self.paired.items()
-            if statistic in BINNED and channel in names
-            and not (statistic in ENSEMBLE_ONLY and len(made) < 2)
-        ]  # fmt: skip
-        states = dict.fromkeys(wanted, State())
-        rows, columns = self._inside
-        for band in bands((len(made), *real.shape)) if wanted else ():
-            stored = slice(band.start + (rows.start or 0), band.stop + (rows.start or 0))
-            field = FieldPair(
-                channel=channel,
-                made=made[:, stored, columns],
-                real=real[band],
-                usual=None if usual is None else usual[band],
-                bins=bins.rows(band),
-                weights=None if self.weights is None else self.weights[band],
-            )
-            for statistic in wanted:
-                states[statistic] = states[statistic].merge(cells_state(self, statistic, field))
-            del field  # before the next is read
-        yield from ((statistic, channel, state) for statistic, state in states.items())
-
     @cached_property
     def paired(self) -> dict[str, tuple[str, ...]]:
         """The channels of each statistic of one field and its truth."""
@@ -167,13 +97,13 @@ class Scoring:
 
     def bins(self, truth: Read) -> Bins:
         """All cells, the cells of each mask and of its complement, and each region."""
-        shape = self.lat[self._inside].shape
+        shape = self.lat[self.inside].shape
         masks: dict[str, NDArray[np.bool_]] = {"all": np.ones(shape, bool)}
         for name, event in self.masks.items():
-            fields = {one: self._inner(truth(one)) for one in event.variables}
+            fields = {one: self.cells(truth(one)) for one in event.variables}
             present, happens = event.present(fields), event.happens(fields)
             masks |= {name: happens, f"not-{name}": present & ~happens}
-        lat, lon = self.lat[self._inside], self.lon[self._inside]
+        lat, lon = self.lat[self.inside], self.lon[self.inside]
         for region in self.protocol.regions:
             east = (lon + 180) % 360 - 180
             masks[region.name] = (
@@ -192,22 +122,20 @@ class Scoring:
         return Bins.from_masks({name: np.zeros((1, 1), bool) for name in names}).atoms
 
     @property
-    def _inside(self) -> tuple[slice, slice]:
+    def inside(self) -> tuple[slice, slice]:
+        """The rows and columns that are scored."""
         border = self.protocol.border
         cut = slice(border, -border) if border else slice(None)
         return cut, cut
 
-    def _inner(self, field: Field) -> Field:
-        return field[(..., *self._inside)]
-
     def cells(self, field: Field) -> Field:
         """The cells of a field that are scored."""
-        return self._inner(field)
+        return field[(..., *self.inside)]
 
     @property
     def weights(self) -> NDArray[np.float64] | None:
         """The weight of each scored cell; none for equal weights."""
-        return None if self.area is None else self.area[self._inside]
+        return None if self.area is None else self.area[self.inside]
 
     def variable(self, channel: str) -> Variable:
         """The lexicon's entry of a channel."""
@@ -216,21 +144,6 @@ class Scoring:
     def declared(self, statistic: str, name: str) -> Declared:
         """What the finishing steps of a statistic are given for a channel."""
         return declared(self.protocol, statistic, self.lexicon.get(name.partition("@")[0]))
-
-    def _whole(self, statistic: str, channel: str, made: Members, real: Field) -> State:
-        """What needs whole fields, one member at a time where members are scored by themselves."""
-        if statistic == "field_vector":
-            return field_vectors(self.protocol).update(self._inner(made[...]), real)
-        if statistic == "mean_pattern":
-            mean, _ = mean_and_spread(self._inner(made[...]))
-            return pattern_state(mean.astype(real.dtype), real, self.weights)
-        members: Iterator[Field] = (self._inner(made[member]) for member in range(len(made)))
-        if statistic == "pattern":
-            return merge_all(pattern_state(member, real, self.weights) for member in members)
-        if self.protocol.missing == "non-event" and statistic in ("fss", "neighbourhood"):
-            members, real = map(no_event, members), no_event(real)
-        update = BUILDERS[statistic](self.domain, self.protocol, self.thresholds(channel))
-        return merge_all(update(member, real) for member in members)
 
 
 def _just_above(value: float) -> float:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wxreg.runs.scoring import Read, Scoring
 from wxreg.runs.scoring_statistics import INPUT, constraint_of
 from wxreg.scores.binning import Bins, by_atom
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.multivariate import vector_state
 from wxreg.scores.states import State, merge_all
 
-if TYPE_CHECKING:
-    from wxreg.runs.scoring import Scoring
-
 Field = NDArray[np.floating[Any]]
-Read = Callable[[str], Field]
-JOINT: Final = frozenset({"vector", "event", "constraint"})
 
 
 def joint_states(

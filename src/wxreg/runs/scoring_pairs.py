@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_cellwise import CELLWISE
 from wxreg.scores.binning import Bins, by_atom
 from wxreg.scores.ensemble import EnsembleScores
 from wxreg.scores.members import MemberScores
 from wxreg.scores.spread_error import mean_and_spread
 from wxreg.scores.states import State
-
-if TYPE_CHECKING:
-    from wxreg.runs.scoring import Scoring
 
 Field = NDArray[np.floating[Any]]
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wxreg.runs.scoring import BINNED, PER_MEMBER, Scoring
+from wxreg.runs.scoring import Scoring
 from wxreg.runs.scoring_keys import StateKey
+from wxreg.runs.scoring_kinds import BINNED, PER_MEMBER
 from wxreg.scores.catalogue import METRICS, Metric
 from wxreg.scores.metrics import ONE_BY_ONE, Declared, finish
 from wxreg.scores.states import State
