@@ -140,6 +140,14 @@ def test_a_rollout_must_predict_what_it_reads(workspace: Path) -> None:
     assert "rollout-is-closed" in refused(workspace, request)
 
 
+def test_days_of_a_free_running_climate_are_paired_with_no_others(repository: Path) -> None:
+    """Whatever its calendar; a reanalysis tells of the same days."""
+    asked = Request("quantile-mapping", data=DataRef.parse("cmip6@mini-1"))
+    assert "none of its days is a day of conus404@mini-1" in refused(repository, asked)
+    told = Request("quantile-mapping", data=DataRef.parse("era5@mini-1"))
+    assert isinstance(resolve(Library(repository), told), Resolved)
+
+
 def test_each_rule_is_named_after_what_it_says() -> None:
     assert len({name for name, _ in RULES}) == len(RULES) > 10
     assert all(rule.__doc__ for _, rule in RULES)

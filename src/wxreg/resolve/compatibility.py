@@ -154,6 +154,19 @@ def calendars_agree(match: Match) -> Iterator[str]:
         yield f"{match.inputs.ref} counts days as {one}, {match.targets.ref} as {two}"
 
 
+def days_belong_together(match: Match) -> Iterator[str]:
+    """Pairs are learned from only where both sides tell of the same weather."""
+    one, two = match.holds
+    if match.request.task != "train" or one.ref.dataset == two.ref.dataset:
+        return
+    for hold, other in ((one, two), (two, one)):
+        if hold.description.free_running:
+            yield (
+                f"{hold.ref} is a free-running climate: none of its days is a day of {other.ref}, "
+                "so there is no pair to learn from; protocol downscaling-climate compares climates"
+            )
+
+
 def splits_are_apart(match: Match) -> Iterator[str]:
     """Training, validation and test keep their buffer, on both sides together."""
     for hold in match.holds:
@@ -239,6 +252,7 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = tuple(
         lead_is_allowed,
         rollout_is_closed,
         calendars_agree,
+        days_belong_together,
         splits_are_apart,
         statistics_fit,
         members_make_sense,

@@ -119,6 +119,8 @@ class Description(Entry):
     licence: Licence
     citation: tuple[str, ...]
     role: Literal["input", "target", "observation", "both"] = "both"
+    free_running: bool = False
+    """A climate model that follows no real weather: its days are days of no other dataset."""
     grid: Grid | None
     """None for stations, or where every source has a grid of its own."""
     time: TimeAxis
