@@ -179,7 +179,7 @@ def test_a_station_is_fetched_by_its_id(
         (("hrrr", "raw", "--start", "2023-06-02", "--end", "2023-06-01"), 2, None),
         (("hrrr", "raw", "--source", "sfx", *RANGE), 3, None),
         (("hrrr", "raw", "--source", "hrrrzarr_sfc", *RANGE), 4, "sfc, prs"),
-        (("era5", "raw", *RANGE), 4, "reg data prepare"),
+        (("eobs", "raw", *RANGE), 4, "reg data prepare"),
         (("ghcn", "raw", "--parameter", "stations=x"), 3, None),
     ],
 )

@@ -14,7 +14,10 @@ SLOW_SECONDS = 1.5
 
 
 class HttpArchive(ThreadingHTTPServer):
-    """Files by name, with byte ranges; ``trouble`` lists what goes wrong with the next answers."""
+    """Files by name, with byte ranges; ``trouble`` lists what goes wrong with the next answers.
+
+    ``down`` is a 503 that a question about the file alone gets too.
+    """
 
     def __init__(self, ranges: bool = True) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -57,8 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
             start, end = self.headers["Range"].removeprefix("bytes=").split("-")
             first, last, status = int(start), min(int(end or len(data)) + 1, len(data)), 206
         trouble = self.server.trouble.get(name, [])
-        how = trouble.pop(0) if body and trouble else ""
-        if how == "503":
+        how = trouble.pop(0) if trouble and (body or trouble[0] == "down") else ""
+        if how in ("503", "down"):
             return self.send_error(503)
         if how == "slow":
             time.sleep(SLOW_SECONDS)

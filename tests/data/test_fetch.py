@@ -42,6 +42,14 @@ def test_a_range_is_fetched_once_and_a_missing_hour_is_a_gap(server, tmp_path):
     assert not list(tmp_path.rglob("*.part*"))
 
 
+def test_a_server_that_is_down_lacks_no_file(server, tmp_path):
+    """Over HTTP the libraries below say "not found" of an answer 503 as well."""
+    server.trouble = {NAMES[0]: ["down"] * 3, NAMES[2]: ["down"] * 99}
+    report = fetch(patient(server, attempts=3), [NAMES[0], NAMES[2]], tmp_path)
+    assert report.outcomes == {NAMES[0]: "fetched", NAMES[2]: "failed"}
+    assert "503" in report.reasons[NAMES[2]]
+
+
 @pytest.mark.parametrize("trouble", ["503", "cut", "slow"])
 def test_trouble_that_passes_is_waited_out(server, tmp_path, trouble):
     name = NAMES[0]

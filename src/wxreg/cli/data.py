@@ -122,8 +122,14 @@ def fetch(
         str | None, typer.Option(help="The source of the catalog; else the first with files.")
     ] = None,
     parameter: Parameter = None,
+    variable: Annotated[
+        list[str] | None,
+        typer.Option(help="A variable of a Zarr store, else all; may be repeated."),
+    ] = None,
 ) -> None:
     """Fetch the files of a range of dates from a public archive; a second call goes on.
+
+    Of a Zarr store they are its chunks of these dates, and make a store of the same layout.
 
     Example: reg data fetch hrrr raw --start 2023-06-01 --end 2023-06-02
     """
@@ -132,7 +138,14 @@ def fetch(
     session: Session = ctx.obj
     options = parameter_pairs(parameter or [])
     report = fetch_files(
-        session.library, dataset, source, (start, end), folder, session.note, options
+        session.library,
+        dataset,
+        source,
+        (start, end),
+        folder,
+        session.note,
+        options,
+        tuple(variable or ()),
     )
     document = {
         "folder": str(folder),

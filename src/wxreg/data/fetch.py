@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 import fsspec
 
 from wxreg.artifacts.sealing import storage_errors
+from wxreg.data.patience import ATTEMPTS, WAIT, passing
 from wxreg.errors import ExternalError
 from wxreg.ids import inside
 
@@ -33,8 +34,8 @@ class Archive:
     root: str
     """``https://…`` or ``s3://bucket``; names are relative to it."""
     storage: Mapping[str, Any] = field(default_factory=dict)
-    attempts: int = 5
-    wait: float = 1.0
+    attempts: int = ATTEMPTS
+    wait: float = WAIT
     """Seconds before the second attempt; doubled each time."""
     timeout: float = 60.0
     """Seconds one piece may take."""
@@ -104,10 +105,12 @@ class _Download:
                 time.sleep(self.archive.wait * 2 ** (attempt - 1))
             try:
                 return self._once()
-            except FileNotFoundError:
-                return "missing"
-            except _transient() as error:
-                self.reason = f"{type(error).__name__}: {error}"
+            except Exception as error:
+                if isinstance(error, FileNotFoundError) and not passing(error):
+                    return "missing"
+                if not (passing(error) or isinstance(error, OSError)):
+                    raise
+                self.reason = f"{type(error).__name__}: {error.__cause__ or error}"
         return "failed"
 
     def _once(self) -> Outcome:
@@ -167,10 +170,3 @@ def _mark(about: Mapping[str, Any]) -> str:
     """What tells this object from a later one of the same name."""
     told = [about.get("size"), about.get("ETag"), str(about.get("LastModified", ""))]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
-def _transient() -> tuple[type[BaseException], ...]:
-    """What may go away by itself."""
-    import aiohttp
-
-    return (aiohttp.ClientError, TimeoutError, ConnectionError, OSError)

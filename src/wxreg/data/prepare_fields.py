@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from wxreg.data.clock import moment_text
+from wxreg.data.patience import patiently
 from wxreg.data.prepare_plan import Unit
 from wxreg.data.target import Fields, Placement
 from wxreg.errors import IntegrityError
@@ -51,7 +52,7 @@ class UnitFields:
     def _computed(self, chosen: xr.Dataset, position: int) -> xr.Dataset:
         """The values; what a decoder says of damaged bytes becomes an error that names the time."""
         try:
-            return chosen.compute(scheduler="synchronous")
+            return patiently(lambda: chosen.compute(scheduler="synchronous"), self.location)
         except (OSError, ValueError, RuntimeError) as error:
             if chosen.sizes["time"] > 1:  # find the first time that cannot be read
                 for i in range(chosen.sizes["time"]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,10 @@ from wxreg.errors import Incompatible
 from wxreg.specs.grid import Grid
 
 Fields = dict[str, NDArray[np.float32]]
+_METRES: Final = 111e3
+"""Metres of a degree of latitude."""
+_NEAR: Final = 0.1
+"""How far a cell may lie from where its grid puts it, in cells."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Placement:
         self.rows: str = source.attrs["rows"]
         self.winds: str = source.attrs["winds"]
         self.common = (source.sizes["y"], source.sizes["x"])
-        self.source_grid = grid if grid is not None and grid.origin is not None else None
+        self.source_grid = _located(source, grid)
         self.window = (slice(None), slice(None))
         place = _source_place(source, self.rows)
         if target.region is not None:
@@ -103,6 +107,25 @@ class Placement:
             return self._bilinear.apply(turned)
         cut = turned[..., self.window[0], self.window[1]]
         return grids.block_mean(cut, self.target.block) if self.target.block > 1 else cut
+
+
+def _located(source: xr.Dataset, grid: Grid | None) -> Grid | None:
+    """The grid of a source; an origin that the catalog leaves out is that of its coordinates.
+
+    None where the grid moves, or where its cells do not lie where the source says.
+    """
+    if grid is None or grid.origin is not None:
+        return grid
+    y, x = (np.asarray(source[name].values, np.float64) for name in ("y", "x"))
+    if "lat" not in source.coords or (len(y), len(x)) != grid.shape:
+        return None
+    found = grid.model_copy(update={"origin": (float(y.min()), float(x.min()))})
+    place = grids.coordinates(found)
+    degree = 1.0 if grid.units == "degree" else _METRES
+    near = _NEAR * min(grid.spacing) / degree
+    lat, lon = (np.asarray(source[name].values, np.float64) for name in ("lat", "lon"))
+    away = np.maximum(np.abs(lat - place.lat), np.abs((lon - place.lon + 180) % 360 - 180))
+    return found if away.max() < near else None
 
 
 def _source_place(source: xr.Dataset, rows: str) -> grids.Coordinates:

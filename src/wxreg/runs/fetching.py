@@ -1,7 +1,7 @@
 """``reg data fetch``: the files of a range of dates from a source of the catalog.
 
 A source names its files by time (``files`` and ``every``); the files of SEVIR are those in which
-its own catalogue lists events of these dates.
+its own catalogue lists events of these dates; of a Zarr store they are those of its chunks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from wxreg.data.readers.sevir_catalogue import parse_catalogue
 from wxreg.errors import Incompatible, UsageError
 from wxreg.ids import not_found
 from wxreg.library.loading import Library
-from wxreg.runs.origins import filling
+from wxreg.runs.fetching_stores import STORES, fetch_stores
+from wxreg.runs.origins import Cut, filling
 from wxreg.specs.base import thaw
 from wxreg.specs.dataset import Source
 from wxreg.specs.timeaxis import normal_moment
@@ -35,17 +36,23 @@ def fetch_files(
     folder: Path,
     tell: Tell,
     options: Mapping[str, str] | None = None,
+    variables: tuple[str, ...] = (),
 ) -> FetchReport:
     """Fetch the files of a source from the first time up to, not including, the second."""
-    chosen = _source(library, dataset, source)
+    name, chosen = _source(library, dataset, source)
+    times = _times(span)
+
+    def said(file: str, outcome: Outcome) -> None:
+        tell(f"{outcome:8} {file}")
+
+    if chosen.metadata.layout in STORES:
+        cut = Cut(times, variables=variables)
+        return fetch_stores(library, dataset, name, cut, folder, said, options or {})
+    if variables:
+        raise UsageError("REG-230", f"a file of {name} has all variables: leave --variable out")
     put = filling(library, chosen, options or {})
     place = put(str(chosen.args["urlpath"]))
     archive = Archive(place, thaw(chosen.args.get("storage_options", {})))
-    times = _times(span)
-
-    def said(name: str, outcome: Outcome) -> None:
-        tell(f"{outcome:8} {name}")
-
     if chosen.metadata.layout == "sevir-hdf5":
         catalogue = fetch(archive, [_CATALOGUE], folder, said)
         catalogue.check()
@@ -54,13 +61,13 @@ def fetch_files(
     return fetch(archive, _names(chosen, put, times), folder, said)
 
 
-def _source(library: Library, dataset: str, name: str | None) -> Source:
+def _source(library: Library, dataset: str, name: str | None) -> tuple[str, Source]:
     known = library.sources(dataset)
     if name is not None and name not in known:
         raise not_found("source", name, known)
     fetchable = {one: source for one, source in known.items() if _has_files(source)}
     if name is None and fetchable:
-        return next(iter(fetchable.values()))
+        return next(iter(fetchable.items()))
     if name is None or name not in fetchable:
         raise Incompatible(
             "REG-437",
@@ -69,12 +76,13 @@ def _source(library: Library, dataset: str, name: str | None) -> Source:
             if fetchable
             else "`reg data prepare --source` reads stores where they are",
         )
-    return fetchable[name]
+    return name, fetchable[name]
 
 
 def _has_files(source: Source) -> bool:
     notes = source.metadata
-    return notes.access == "public" and bool(notes.files or notes.layout == "sevir-hdf5")
+    stored = notes.layout in (*STORES, "sevir-hdf5")
+    return notes.access == "public" and (stored or bool(notes.files))
 
 
 def _times(span: tuple[str | None, str | None]) -> Times:

@@ -13,11 +13,11 @@ from wxreg.data.prepare import PreparePlan
 from wxreg.data.reading import ReadRequest
 from wxreg.data.target import Target
 from wxreg.errors import Incompatible, UsageError
-from wxreg.ids import DataRef, not_found
+from wxreg.ids import NATIVE, DataRef, not_found
 from wxreg.library.loading import Library
 from wxreg.runs.preparing import damage_record, prepare_plan
 from wxreg.specs.base import thaw
-from wxreg.specs.dataset import NATIVE, Source
+from wxreg.specs.dataset import Source
 from wxreg.specs.timeaxis import Period, Splits
 
 _PARAMETER: Final = re.compile(r"\{\{ *(\w+) *\}\}")
@@ -82,7 +82,16 @@ def from_source(
             "a version made from a source needs --start, --end and its variables",
             hint="--variable t2m --variable refc …",
         )
-    source = known[name]
+    request = source_request(library, dataset, name, cut, options)
+    plan = PreparePlan(request, Path(), cut.variables, gaps=described.gaps, target=cut.target)
+    return Origin(plan, {"title": f"{described.title}, from {name}"}, described.splits)
+
+
+def source_request(
+    library: Library, dataset: str, name: str, cut: Cut, options: Mapping[str, str]
+) -> ReadRequest:
+    """How a source of the catalog is read; all that it holds where no variable is named."""
+    described, source = library.description(dataset), library.sources(dataset)[name]
     arguments = _arguments(library, source, options)
     notes = source.metadata
     product = arguments.get("product")
@@ -93,7 +102,7 @@ def from_source(
         entries=tuple(
             entry
             for entry in library.entries(dataset)
-            if entry.id in cut.variables and entry.held_by(product)
+            if entry.id in (cut.variables or (entry.id,)) and entry.held_by(product)
         ),
         lexicon=library.lexicon(),
         time=described.time.model_copy(update=cadence),
@@ -106,8 +115,7 @@ def from_source(
         options={key: value for key, value in arguments.items() if key not in _OURS and value},
     )
     _all_held(dataset, name, cut.variables, [entry.id for entry in request.entries])
-    plan = PreparePlan(request, Path(), cut.variables, gaps=described.gaps, target=cut.target)
-    return Origin(plan, {"title": f"{described.title}, from {name}"}, described.splits)
+    return request
 
 
 def _all_held(dataset: str, source: str, wanted: Sequence[str], held: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ fields differ the series is refused.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,12 @@ from typing import Any, Final
 import cftime
 import numpy as np
 import xarray as xr
+import zarr
 from numpy.typing import NDArray
 
 from wxreg.data.clock import moment_text, moments_of
+from wxreg.data.patience import patiently
+from wxreg.data.readers.cf_zarr import absent_positions
 from wxreg.data.values import to_canonical
 from wxreg.errors import Incompatible, IntegrityError, NotFound
 from wxreg.specs.variables import Variable, VariableEntry
@@ -35,7 +39,13 @@ class Piece:
     """One file or store that holds a part of a series."""
 
     path: str
-    storage: tuple[tuple[str, Any], ...] = ()
+    storage: str = "{}"
+    """What fsspec needs for it, as JSON: a piece can be looked up."""
+
+    @property
+    def options(self) -> dict[str, Any] | None:
+        """The storage options; none where there are none."""
+        return json.loads(self.storage) or None
 
     def open(self) -> xr.Dataset:
         """The piece with its times as numbers; ``IntegrityError`` where it cannot be read."""
@@ -51,8 +61,9 @@ def _opened(piece: Piece) -> xr.Dataset:
                 classic = stream.read(3) == _CLASSIC
             engine = "scipy" if classic else "h5netcdf"
             return xr.open_dataset(piece.path, engine=engine, **plain)
-        found: xr.Dataset = xr.open_zarr(
-            piece.path, storage_options=dict(piece.storage) or None, **plain
+        storage = piece.options
+        found: xr.Dataset = patiently(
+            lambda: xr.open_zarr(piece.path, storage_options=storage, **plain), piece.path
         )
         return found
     except FileNotFoundError as error:
@@ -84,6 +95,34 @@ class Series:
     def first(self) -> xr.Dataset:
         """One piece, for coordinates and attributes."""
         return self.places[0][0].open()
+
+    def absent(self, where: str) -> list[str]:
+        """The times whose chunks were never stored; raises where that is all of them."""
+        gone: list[int] = []
+        for piece in dict.fromkeys(piece for piece, _ in self.places):
+            if not _is_file(piece.path):
+                mine = [(at, i) for at, (one, i) in enumerate(self.places) if one == piece]
+                gone += _absent(piece, self.name, mine)
+        if len(gone) == len(self.places):
+            raise IntegrityError(
+                "REG-530",
+                f"{self.name} is described here, but none of its chunks is stored",
+                where=where,
+                hint="fetch the store again: only its metadata came",
+            )
+        return moments_of(self.times[sorted(gone)]) if gone else []
+
+
+def _absent(piece: Piece, name: str, places: list[tuple[int, int]]) -> list[int]:
+    """Which of ``(place in the series, position in the store)`` have no chunk: their places."""
+    storage = piece.options
+    group = patiently(
+        lambda: zarr.open_group(piece.path, mode="r", storage_options=storage), piece.path
+    )
+    dims, time = piece.open()[name].dims, _time_name(piece.open(), name)
+    axis = dims.index(time) if time is not None else 0
+    lost = set(absent_positions(group[name], axis, [position for _, position in places]))
+    return [at for at, position in places if position in lost]
 
 
 def join(
@@ -153,7 +192,7 @@ def raw_field(name: str, piece: Piece, position: int) -> NDArray[Any]:
     dim = _time_name(opened, name)
     array = opened[name] if dim is None else opened[name].isel({dim: position})
     try:
-        return np.asarray(array.values)
+        return np.asarray(patiently(lambda: array.values, piece.path))
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise IntegrityError(
             "REG-536", f"{name} cannot be read at position {position}: {error}", where=piece.path

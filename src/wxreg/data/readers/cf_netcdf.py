@@ -58,11 +58,12 @@ def assemble(request: ReadRequest, pieces: Mapping[str, Sequence[Piece]]) -> xr.
         made.coords["time"] = times
     for entry in request.entries:
         made[entry.id] = _field(request, entry, series[entry.id], made)
+    absent = {name: one.absent(request.location) for name, one in series.items()}
     licence, closed = licence_of(first.attrs)
     return made.assign_attrs(
         winds="earth-relative",
         missing_times=[],
-        missing_fields={},
+        missing_fields={name: gone for name, gone in absent.items() if gone},
         license=licence or "",
         non_commercial=closed,
         repeated_times=sorted({moment for one in series.values() for moment in one.repeated}),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import xarray as xr
@@ -12,10 +15,14 @@ import zarr
 from zarr.core.sync import sync
 
 from wxreg.data.clock import moments_of
+from wxreg.data.patience import patiently
 from wxreg.data.readers.array_dataset import TIMES, canonical_from_arrays
 from wxreg.data.reading import ReadRequest
 from wxreg.errors import ExternalError, IntegrityError, NotFound
 from wxreg.specs.variables import ArraySelector, VariableEntry
+
+_AT_ONCE: Final = 16
+"""Chunks that a store is asked about at once."""
 
 
 class CfZarr:
@@ -58,15 +65,33 @@ def at_store(request: ReadRequest) -> ReadRequest:
 def open_zarr(request: ReadRequest) -> xr.Dataset:
     """The store as it is, lazily, in its own chunks."""
     where = request.location
-    options = dict(request.storage_options) or None
-    try:
-        opened: xr.Dataset = xr.open_zarr(
+    consolidated = open_group(request).metadata.consolidated_metadata is not None
+    with _zarr_errors(where):
+        opened: xr.Dataset = patiently(
+            lambda: xr.open_zarr(
+                where,
+                chunks={},
+                consolidated=consolidated,
+                storage_options=dict(request.storage_options) or None,
+                decode_times=xr.coders.CFDatetimeCoder(use_cftime=None),
+            ),
             where,
-            chunks={},
-            consolidated=_is_consolidated(where, options),
-            storage_options=options,
-            decode_times=xr.coders.CFDatetimeCoder(use_cftime=None),
         )
+    return opened
+
+
+def open_group(request: ReadRequest) -> zarr.Group:
+    """The store as Zarr knows it."""
+    where, storage = request.location, dict(request.storage_options) or None
+    with _zarr_errors(where):
+        return patiently(lambda: zarr.open_group(where, mode="r", storage_options=storage), where)
+
+
+@contextmanager
+def _zarr_errors(where: str) -> Iterator[None]:
+    """Say what a store lacks that cannot be opened."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise NotFound("REG-301", "no Zarr store is here", where=where) from error
     except (ValueError, KeyError, TypeError) as error:
@@ -75,19 +100,11 @@ def open_zarr(request: ReadRequest) -> xr.Dataset:
         ) from error
     except OSError as error:
         raise ExternalError("REG-730", f"reading failed: {error}", where=where) from error
-    return opened
-
-
-def _is_consolidated(where: str, options: dict[str, Any] | None) -> bool:
-    group = zarr.open_group(where, mode="r", storage_options=options)
-    return group.metadata.consolidated_metadata is not None
 
 
 def without_absent_chunks(request: ReadRequest, opened: xr.Dataset, made: xr.Dataset) -> xr.Dataset:
     """``made`` with the times whose chunks were never written among its missing fields."""
-    group = zarr.open_group(
-        request.location, mode="r", storage_options=dict(request.storage_options) or None
-    )
+    group = open_group(request)
     wanted = set(moments_of(made["time"].values)) if "time" in made.coords else set()
     lost: dict[str, list[str]] = {}
     for entry in request.entries:
@@ -107,14 +124,22 @@ def _absent_times(
         _refuse_empty(not _exists(array, 0), name, where)
         return []
     moments = moments_of(opened[time].values)
-    long = (array.shards or array.chunks)[opened[name].dims.index(time)]
-    blocks = sorted({i // long for i, moment in enumerate(moments) if moment in wanted})
-    at = opened[name].dims.index(time)
-    absent = {block for block in blocks if not _exists(array, at, block)}
-    _refuse_empty(len(absent) == len(blocks), name, where)
-    if not _means_missing(array.fill_value):
+    inside = [i for i, moment in enumerate(moments) if moment in wanted]
+    absent = absent_positions(array, opened[name].dims.index(time), inside)
+    _refuse_empty(len(absent) == len(inside), name, where)
+    if not means_missing(array.fill_value):
         return []  # a chunk of zeros need not be stored
-    return [m for i, m in enumerate(moments) if i // long in absent and m in wanted]
+    return [moments[i] for i in absent]
+
+
+def absent_positions(array: Any, at: int, positions: Sequence[int]) -> list[int]:
+    """Those of some positions along axis ``at`` that no stored chunk covers."""
+    long = (array.shards or array.chunks)[at]
+    blocks = sorted({i // long for i in positions})
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        there = pool.map(lambda block: _exists(array, at, block), blocks)
+        stored = {block for block, found in zip(blocks, there, strict=True) if found}
+    return [i for i in positions if i // long not in stored]
 
 
 def _refuse_empty(empty: bool, name: str, where: str) -> None:
@@ -138,9 +163,15 @@ def _exists(array: Any, at: int, block: int = 0) -> bool:
 
 
 def _stored(array: Any, index: tuple[int, ...]) -> bool:
+    """Asked for its size: over HTTP fsspec takes every answer but a good one for an absence."""
     key = f"{array.path}/{array.metadata.encode_chunk_key(index)}".lstrip("/")
-    return bool(sync(array.store.exists(key)))
+    try:
+        patiently(lambda: sync(array.store.getsize(key)), f"{array.store}/{key}")
+    except FileNotFoundError:
+        return False
+    return True
 
 
-def _means_missing(fill: Any) -> bool:
+def means_missing(fill: Any) -> bool:
+    """Whether a chunk that is not stored has no values, rather than all the same."""
     return fill is None or not np.isfinite(fill) or abs(float(fill)) > 1e15

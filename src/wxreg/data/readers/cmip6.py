@@ -6,9 +6,11 @@ variable must come to exactly one store.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import ClassVar
 
+import pandas as pd
 import xarray as xr
 
 from wxreg.data.readers.cf_files import Piece
@@ -27,12 +29,21 @@ class Cmip6:
     def open(self, request: ReadRequest) -> xr.Dataset:
         """The wanted variables of one run of one model, in the model's own calendar."""
         table = read_catalogue(request.location, request.storage_options)
-        columns = {name: str(value) for name, value in request.options.items() if value}
-        pieces = {}
-        for entry in request.entries:
-            wanted = columns | _columns_of(request, entry)
-            pieces[entry.id] = _pieces(one_store(table, wanted), request)
+        pieces = {
+            entry.id: _pieces(store_of(table, request, entry), request) for entry in request.entries
+        }
         return assemble(request, pieces)
+
+
+def store_of(table: pd.DataFrame, request: ReadRequest, entry: VariableEntry) -> str:
+    """The one store of a variable, as the catalogue names it."""
+    columns = {name: str(value) for name, value in request.options.items() if value}
+    return one_store(table, columns | _columns_of(request, entry))
+
+
+def public_url(store: str) -> str:
+    """Where a store of a public bucket is read; Google's buckets are, over plain HTTP."""
+    return store.replace("gs://", "https://storage.googleapis.com/", 1)
 
 
 def _columns_of(request: ReadRequest, entry: VariableEntry) -> dict[str, str]:
@@ -45,9 +56,9 @@ def _columns_of(request: ReadRequest, entry: VariableEntry) -> dict[str, str]:
 
 def _pieces(store: str, request: ReadRequest) -> list[Piece]:
     """The store, or every NetCDF file of a folder that the catalogue names."""
-    storage = tuple(sorted(request.storage_options.items()))
+    storage = json.dumps(request.storage_options, sort_keys=True)
     if "://" in store:
-        return [Piece(store.rstrip("/"), storage)]
+        return [Piece(public_url(store).rstrip("/"), storage)]
     root = Path(request.location)
     place = (root if root.is_dir() else root.parent) / store
     files = sorted(place.glob("*.nc")) if place.is_dir() else []
