@@ -28,6 +28,9 @@ VersionName = Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")]
 DatasetRef = Annotated[str, StringConstraints(pattern=rf"^{_NAME}@{_NAME}$")]
 """A dataset version: ``hrrr@mini-1``."""
 
+NATIVE: Final = "native"
+"""The view that every dataset has: all variables as they are."""
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A full SHA-256 in lower-case hexadecimal."""
 

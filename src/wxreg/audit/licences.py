@@ -11,7 +11,7 @@ from wxreg.ledger import lineage, queries
 from wxreg.ledger.records import RunRecord
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
-from wxreg.specs.dataset import Licence
+from wxreg.specs.licence import Licence
 
 
 def licence_of(library: Library, ref: DataRef) -> Licence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 
@@ -19,7 +20,11 @@ def from_typer(error: TyperException) -> UsageError:
 
 
 def report(error: RegError | None, *, as_json: bool, status: int = 1) -> int:
-    """Print an error and return the exit status; none stands for an interruption."""
+    """Print an error and return the exit status; none stands for an interruption.
+
+    Nothing more will be asked, so the interpreter need not search all it has loaded for circles.
+    """
+    gc.freeze()
     if error is None:
         code, message, hint = "REG-100", "interrupted", None
     else:

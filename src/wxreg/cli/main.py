@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -109,7 +110,11 @@ def hoisted(words: Sequence[str]) -> list[str]:
 
 
 def run(words: Sequence[str] | None = None) -> None:
-    """The console script: run one command and exit with its status."""
+    """The console script: run one command and exit with its status.
+
+    Plugins of pydantic only watch; looking for them reads the metadata of every distribution.
+    """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     arguments = hoisted(sys.argv[1:] if words is None else words)
     sys.exit(_status(arguments, as_json="--json" in arguments))
 

@@ -44,11 +44,12 @@ def command(
     """
     from wxreg.errors import Incompatible
     from wxreg.resolve.resolver import Draft, resolve
-    from wxreg.specs.plan import TrainPlan
 
     session: Session = ctx.obj
     request = make_request(model, data, lead_time, "train", scale, None, seed, set_=set_)
     found = resolve(session.library, request)
+    from wxreg.specs.plan import TrainPlan  # not before: a refusal needs no plan classes
+
     if isinstance(found, Draft) or not isinstance(found.plan, TrainPlan):
         raise Incompatible(
             "REG-462",

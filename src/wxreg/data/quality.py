@@ -17,7 +17,7 @@ from wxreg.data.moments import Moments
 from wxreg.data.stores import open_store
 from wxreg.errors import IntegrityError
 from wxreg.findings import Finding
-from wxreg.specs.dataset import Licence
+from wxreg.specs.licence import Licence
 from wxreg.specs.variables import Variable
 
 _SHOWN: Final = 3

@@ -1,6 +1,7 @@
 """The library: every entry of a workspace, read when asked for and only then.
 
-An id is a path, so looking one up never walks the folder; listing does.
+An id is a path, so looking one up never walks the folder; listing does.  A spec is imported by the
+method that parses it: building its classes costs more than reading its file.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -20,11 +21,13 @@ from wxreg.library.faults import FileFaults, differing_id, findings_of
 from wxreg.library.parts import overlays, own_values, part_of, refuse_newer
 from wxreg.library.reading import merge, read_bytes, read_values
 from wxreg.specs.base import Entry
-from wxreg.specs.card import Card
-from wxreg.specs.dataset import Description, Source, VariableTable, Version
-from wxreg.specs.model import Model
-from wxreg.specs.statistics import Statistics
-from wxreg.specs.variables import Lexicon, Variable, VariableEntry
+
+if TYPE_CHECKING:
+    from wxreg.specs.card import Card
+    from wxreg.specs.dataset import Description, Source, Version
+    from wxreg.specs.model import Model
+    from wxreg.specs.statistics import Statistics
+    from wxreg.specs.variables import Variable, VariableEntry
 
 EntryT = TypeVar("EntryT", bound=Entry)
 
@@ -124,6 +127,8 @@ class Library:
 
     def lexicon(self) -> Mapping[str, Variable]:
         """The canonical variables by name."""
+        from wxreg.specs.variables import Lexicon
+
         file = self.root / "catalog" / "lexicon.yaml"
         if file not in self._read or not isinstance(self._read[file], dict):
             self._read[file] = self.parse(file, read_values(file, self.cache), Lexicon).by_id()
@@ -132,11 +137,15 @@ class Library:
 
     def description(self, dataset: str) -> Description:
         """What a catalog says about its dataset."""
+        from wxreg.specs.dataset import Description
+
         file = self.path("dataset", dataset)
         return self.whole(file, Description, id=dataset, inside=("metadata", "reg"))
 
     def sources(self, dataset: str) -> Mapping[str, Source]:
         """The Intake sources of a dataset by name."""
+        from wxreg.specs.dataset import Source
+
         file = self.path("dataset", dataset)
         parts = part_of(self.values(file), ("sources",), file)
         found = {}
@@ -150,6 +159,8 @@ class Library:
 
     def entries(self, dataset: str) -> tuple[VariableEntry, ...]:
         """The variable table of a dataset; an id stands twice where its selector changed."""
+        from wxreg.specs.dataset import VariableTable
+
         table = self.description(dataset).variables
         file = self.root / "catalog" / dataset / "variables.yaml"
         if not table and file.exists():
@@ -168,6 +179,8 @@ class Library:
 
     def version(self, ref: DataRef) -> Version:
         """One immutable version."""
+        from wxreg.specs.dataset import Version
+
         known = self.versions(ref.dataset)
         name = check_name(ref.version or "", "version")
         if name not in known:
@@ -183,6 +196,8 @@ class Library:
 
     def statistics(self, ref: DataRef, name: str) -> Statistics | None:
         """The statistics of that name, if they have been computed."""
+        from wxreg.specs.statistics import Statistics
+
         file = self.statistics_path(ref, check_name(name, "statistics"))
         if not file.exists():
             return None
@@ -206,6 +221,8 @@ class Library:
 
     def model(self, name: str, scale: str | None = None, *more: Layer) -> Model:
         """A model expanded from its bases, one scale, and any further layers."""
+        from wxreg.specs.model import Model
+
         layers = (*self.model_layers(name, scale), *more)
         merged: dict[str, Any] = {}
         for layer in layers:
@@ -222,6 +239,8 @@ class Library:
 
     def card(self, name: str) -> Card:
         """A person's words about a model; what its card leaves out, the card it continues says."""
+        from wxreg.specs.card import Card
+
         merged: dict[str, Any] = {}
         for _, values in self._bases("card", name):
             merged = merge(merged, own_values(values))

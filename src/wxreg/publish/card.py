@@ -25,7 +25,7 @@ from wxreg.publish.loading import REPOSITORY, loading_lines
 from wxreg.publish.score_tables import Scored, results, scored
 from wxreg.publish.templates import render
 from wxreg.specs.card import Card
-from wxreg.specs.dataset import Licence
+from wxreg.specs.licence import Licence
 from wxreg.specs.model import Model
 from wxreg.specs.plan import StorePlan
 from wxreg.specs.protocol import Protocol

@@ -15,7 +15,7 @@ from wxreg.ledger import lineage, queries
 from wxreg.ledger.records import Edge, RunRecord
 from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
-from wxreg.specs.dataset import Licence
+from wxreg.specs.licence import Licence
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from wxreg.ids import NATIVE
 from wxreg.leadtime import ZERO, print_leads
 from wxreg.resolve.match import Hold, Match
-from wxreg.specs.dataset import NATIVE
-from wxreg.specs.timeaxis import Period
+
+if TYPE_CHECKING:
+    from wxreg.specs.timeaxis import Period
 
 Rule = Callable[[Match], Iterator[str]]
 

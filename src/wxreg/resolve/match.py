@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from wxreg.ids import DataRef
-from wxreg.leadtime import Duration
+from wxreg.ids import NATIVE, DataRef
 from wxreg.library.loading import Library
 from wxreg.resolve.request import Request
-from wxreg.specs.dataset import NATIVE, Description, Version, View
-from wxreg.specs.grid import Grid
-from wxreg.specs.model import Model, Side
-from wxreg.specs.statistics import Statistics
-from wxreg.specs.variables import Variable, VariableEntry
+
+if TYPE_CHECKING:
+    from wxreg.leadtime import Duration
+    from wxreg.specs.dataset import Description, Version, View
+    from wxreg.specs.grid import Grid
+    from wxreg.specs.model import Model, Side
+    from wxreg.specs.statistics import Statistics
+    from wxreg.specs.variables import Variable, VariableEntry
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,13 @@ from wxreg.errors import Incompatible
 from wxreg.ids import DataRef
 from wxreg.leadtime import print_leads
 from wxreg.library.loading import Layer, Library
-from wxreg.library.reading import merge
 from wxreg.resolve.compatibility import Refusal, refusals
 from wxreg.resolve.match import Match, gather
-from wxreg.resolve.planning import evaluate_plan, sample_plan, train_plan
 from wxreg.resolve.request import Request, override_values
-from wxreg.specs.model import Model
-from wxreg.specs.plan import Plan, SamplePlan, TrainPlan
 
 if TYPE_CHECKING:
+    from wxreg.specs.model import Model
+    from wxreg.specs.plan import Plan, SamplePlan, TrainPlan
     from wxreg.specs.protocol import Cases
 
 _NEAREST = 3
@@ -62,9 +61,6 @@ def expanded(library: Library, request: Request) -> Model:
     """The model of a request at its scale, with the overrides laid on."""
     if not request.overrides:
         return library.model(request.model, request.scale)
-    below: dict[str, Any] = {}
-    for layer in library.model_layers(request.model, request.scale):
-        below = merge(below, layer.values)
     complete = json.loads(library.model(request.model, request.scale).model_dump_json())
     values = override_values(request.overrides, complete)
     return library.model(request.model, request.scale, Layer(Path("--set"), (), values))
@@ -92,24 +88,25 @@ def nearest(library: Library, match: Match) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _alternatives(library: Library, match: Match) -> list[Request]:
+def _alternatives(library: Library, match: Match) -> Iterator[Request]:
     """Other leads of this model, then its own data, then other models of the same dataset."""
     request, lead = match.request, match.model.lead
     plain = replace(request, overrides=(), members=None)
     by_distance = sorted(
         lead.allowed, key=lambda have: min(abs(have.seconds - a.seconds) for a in match.leads)
     )
-    tries = [replace(plain, leads=(have,)) for have in by_distance[:_NEAREST]]
-    tries += [replace(plain, data=None, leads=(have,)) for have in by_distance[:1]]
-    tries += [
-        replace(plain, model=name, data=match.inputs.ref)
-        for name in library.ids("model")[:_SEARCHED]
-        if name != request.model and request.scale in library.scales(name)
-    ]
-    return tries
+    for have in by_distance[:_NEAREST]:
+        yield replace(plain, leads=(have,))
+    for have in by_distance[:1]:
+        yield replace(plain, data=None, leads=(have,))
+    for name in library.ids("model")[:_SEARCHED]:
+        if name != request.model and request.scale in library.scales(name):
+            yield replace(plain, model=name, data=match.inputs.ref)
 
 
 def _plan(library: Library, match: Match) -> Plan:
+    from wxreg.resolve.planning import sample_plan, train_plan  # a refusal needs no plan classes
+
     request = match.request
     if request.task == "train":
         return train_plan(match, teacher_plan(library, match))
@@ -130,6 +127,8 @@ def _cases(library: Library, name: str) -> Cases:
 
 def teacher_plan(library: Library, match: Match) -> TrainPlan | None:
     """The training of the entry that a student learns from, at its scale and seed."""
+    from wxreg.specs.plan import TrainPlan
+
     name = match.model.training.teacher
     if name is None:
         return None
@@ -141,6 +140,7 @@ def teacher_plan(library: Library, match: Match) -> TrainPlan | None:
 
 
 def _evaluation(library: Library, match: Match, sampled: SamplePlan) -> Plan:
+    from wxreg.resolve.planning import evaluate_plan
     from wxreg.specs.protocol import Protocol
 
     name = match.request.protocol or match.model.evaluation.protocol

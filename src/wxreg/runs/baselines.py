@@ -13,7 +13,7 @@ from wxreg.canonical import digest
 from wxreg.data.batches import BatchSource, WindowBatch
 from wxreg.data.windows import Start
 from wxreg.errors import Incompatible
-from wxreg.ids import DataRef
+from wxreg.ids import NATIVE, DataRef
 from wxreg.leadtime import ZERO
 from wxreg.library.loading import Library
 from wxreg.models.baselines.baseline import FittedBaseline
@@ -24,7 +24,6 @@ from wxreg.runs.members import member_block
 from wxreg.runs.observing import observe_period
 from wxreg.runs.stores import loader_settings, ready_stores
 from wxreg.specs.base import FrozenDict
-from wxreg.specs.dataset import NATIVE
 from wxreg.specs.plan import SamplePlan
 
 _FIT_BATCH = 16

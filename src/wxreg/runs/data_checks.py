@@ -19,10 +19,10 @@ from wxreg.data.readers.sevir_catalogue import PROJECTION, parse_catalogue
 from wxreg.data.readers.sevir_files import SevirArchive
 from wxreg.data.windows import enumerate_windows, period_seconds
 from wxreg.findings import Finding
-from wxreg.ids import DataRef
+from wxreg.ids import NATIVE, DataRef
 from wxreg.library.loading import Library
 from wxreg.runs.preparing import store_path
-from wxreg.specs.dataset import NATIVE, Version
+from wxreg.specs.dataset import Version
 from wxreg.specs.timeaxis import Splits
 
 _SPLITS: Final = ("train", "validation", "test")

@@ -14,10 +14,10 @@ from wxreg.data.prepare import PreparePlan, Progress, prepare, store_is_current
 from wxreg.data.reading import ReadRequest
 from wxreg.data.target import Target
 from wxreg.errors import Incompatible, NotFound
-from wxreg.ids import DataRef
+from wxreg.ids import NATIVE, DataRef
 from wxreg.leadtime import Duration
 from wxreg.library.loading import Library
-from wxreg.specs.dataset import NATIVE, Version, View
+from wxreg.specs.dataset import Version, View
 from wxreg.specs.plan import StorePlan
 from wxreg.specs.timeaxis import TimeAxis
 from wxreg.specs.variables import VariableEntry

@@ -8,6 +8,7 @@ from wxreg.ids import DatasetRef, EntryId, Sha256, VariableId, VersionName
 from wxreg.leadtime import DurationField
 from wxreg.specs.base import Entry, FrozenDict, Settings, Spec, freeze
 from wxreg.specs.grid import Grid
+from wxreg.specs.licence import Licence
 from wxreg.specs.timeaxis import Moment, Period, Splits, TimeAxis
 from wxreg.specs.variables import VariableEntry
 
@@ -28,19 +29,6 @@ Layout = Literal[
     "description",
 ]
 """How the bytes are arranged; a reader knows each one."""
-
-
-class Licence(Spec):
-    """Under what terms the data or weights may be used."""
-
-    id: str
-    """An SPDX id, or ``LicenseRef-…`` for a named licence."""
-    name: str
-    commercial: bool
-    """Whether commercial use is allowed."""
-    attribution: str | None = None
-    """The words that must be shown."""
-    url: str | None = None
 
 
 class SourceNotes(Spec):
@@ -102,10 +90,6 @@ class View(Spec):
     """How values reach the grid that the version gives for this view."""
     forecast: DurationField | None = None
     """The lead of the producer's own archived forecast, kept at the time it started from."""
-
-
-NATIVE = "native"
-"""The view that every dataset has: all variables as they are."""
 
 
 class Description(Entry):

@@ -5,10 +5,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from wxreg.canonical import digest
-from wxreg.ids import EntryId, VariableId, VersionName
+from wxreg.ids import NATIVE, EntryId, VariableId, VersionName
 from wxreg.leadtime import ZERO, DurationField, LeadsField
 from wxreg.specs.base import Entry, FrozenDict, Settings, Spec, freeze
-from wxreg.specs.dataset import NATIVE, Licence
+from wxreg.specs.licence import Licence
 from wxreg.specs.sampling import PostStep, Sampling
 from wxreg.specs.training import Training
 
