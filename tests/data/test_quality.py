@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from tiny_grib import (
     write_archive,
 )
 
+from wxreg.data.masking import masks_of
 from wxreg.data.prepare import PreparePlan, prepare
 from wxreg.data.quality import quality_findings
 from wxreg.data.quality_rules import rule_findings
-from wxreg.data.stores import StoredVariable, create_store
+from wxreg.data.stores import StoredVariable, create_store, open_store
 from wxreg.errors import IntegrityError
 from wxreg.specs.dataset import QualityRule
 
@@ -93,3 +95,41 @@ def test_declared_faults_are_told_of_the_stores_that_they_touch(tmp_path: Path) 
     assert rule_findings(path, silent) == []
     loud = rule("t2m", "frozen", "2014-01-01T00:00", "2030-01-01T00:00", "refuse")
     assert [one.severity for one in rule_findings(path, [loud])] == ["error"]
+
+
+def mask_rule(**more: object) -> QualityRule:
+    body = {"variables": ["t2m"], "rule": "range", "what": "w", "action": "mask", **more}
+    return QualityRule.model_validate_json(json.dumps(body))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_mask_makes_values_missing_and_says_how_many(tmp_path: Path, workers: int) -> None:
+    write_archive(tmp_path / "raw")
+    plain = open_store(prepared(tmp_path))["t2m"].values
+    middle = float(np.median(plain))
+    period = {"start": "2023-06-01T01:00", "end": "2023-06-01T04:00"}
+    rule = mask_rule(valid=[middle, None], period=period)
+    plan = PreparePlan(
+        request=request(tmp_path / "raw"),
+        output=tmp_path / "masked.zarr",
+        masks=masks_of([rule], LEXICON, ["t2m"]),
+    )
+    path = prepare(plan, workers).path
+    gone = plain < middle
+    gone[[0, 4, 5]] = False
+    assert 0 < gone.sum() < gone.size
+    np.testing.assert_array_equal(open_store(path)["t2m"].values, np.where(gone, np.nan, plain))
+    assert f"{gone.sum():,} values of the source were made missing" in whats(path)
+    assert plan.identity() != replace(plan, masks=()).identity()
+
+
+def test_without_bounds_of_its_own_a_mask_keeps_the_range_of_the_variable(tmp_path: Path) -> None:
+    (mask,) = masks_of([mask_rule()], LEXICON, ["t2m", "refc"])
+    assert mask.valid == LEXICON["t2m"].range
+    assert masks_of([mask_rule(action="warn")], LEXICON, ["t2m"]) == ()
+
+
+@pytest.mark.parametrize("wrong", [{"rule": "frozen"}, {"action": "warn", "valid": [0, 1]}])
+def test_a_rule_that_cannot_be_masked_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="mask"):
+        mask_rule(**wrong)

@@ -39,6 +39,8 @@ class WindowBatch:
     target_mask: Tensor | None
     lead_hours: Tensor
     time: Tensor
+    segment: Tensor
+    """The event of each sample ``(B,)``; zero where the store is one series."""
     lat: Tensor
     """``(Y, X)`` on the grid of the targets; ``(B, Y, X)`` where samples are tiles."""
     lon: Tensor
@@ -121,6 +123,7 @@ def _batch(found: Samples, numbers: Ints, scale: int) -> WindowBatch:
         target_mask=None if found.target_mask is None else torch.from_numpy(found.target_mask),
         lead_hours=torch.from_numpy((found.leads / 3600).astype(np.float32)),
         time=torch.from_numpy(found.init.astype(np.float64)),
+        segment=torch.from_numpy(found.segment),
         lat=torch.from_numpy(found.lat),
         lon=torch.from_numpy(found.lon),
         windows=torch.from_numpy(numbers),

@@ -16,8 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import zarr
+
 from wxreg.data.prepare_job import Job
 from wxreg.data.prepare_plan import PreparePlan, Unit
+from wxreg.data.prepare_source import masked_values
 from wxreg.data.stores import storage_errors, store_claim
 from wxreg.data.target import Target
 from wxreg.errors import Conflict, StorageError
@@ -63,6 +66,7 @@ def prepare(plan: PreparePlan, workers: int = 1, progress: Progress | None = Non
         _sweep(partial_path)
         todo = [unit for unit in units if not job.done(partial_path, unit)]
         _run(plan, todo, workers, _told(progress, len(units) - len(todo), len(units)))
+        _record_masked(plan, partial_path)
         _publish(partial_path, plan.output)
         return _report(job, len(todo), len(units) - len(todo))
 
@@ -118,6 +122,13 @@ def _sweep(path: Path) -> None:
     """Remove what a killed writer left half written."""
     for leftover in path.rglob("*.partial"):
         leftover.unlink()
+
+
+def _record_masked(plan: PreparePlan, path: Path) -> None:
+    """Say in the store how many values the masks took away."""
+    if plan.masks:
+        with storage_errors(path):
+            zarr.open_group(path, mode="r+").attrs["masked"] = masked_values(plan)
 
 
 def _publish(partial_path: Path, output: Path) -> None:

@@ -130,6 +130,7 @@ class Job:
                 "reader": reader_semantics(self.plan.request.layout),
                 "prepare": PREPARE_SEMANTICS,
                 "gaps": self.plan.gaps,
+                **({"masks": [one.body() for one in self.plan.masks]} if self.plan.masks else {}),
                 "grid": self.placement.grid.body() if self.placement.grid else None,
             },
         }

@@ -10,6 +10,7 @@ from typing import Any
 from wxreg.canonical import digest
 from wxreg.data import derived
 from wxreg.data.gaps import GapPolicy
+from wxreg.data.masking import RangeMask
 from wxreg.data.reading import ReadRequest, reader_semantics
 from wxreg.data.target import Target
 from wxreg.leadtime import Duration
@@ -28,6 +29,8 @@ class PreparePlan:
     """The content digest of the version; none for a source that has no version."""
     gaps: GapPolicy = "mark"
     target: Target = field(default_factory=Target)
+    masks: tuple[RangeMask, ...] = ()
+    """Which values that are read become missing, before anything is derived from them."""
     every: Duration | None = None
     """Keep the times that are whole multiples of this since midnight; none for all."""
 
@@ -49,6 +52,7 @@ class PreparePlan:
             "product": request.product,
             "options": dict(request.options),
             **({"forecast": str(request.forecast)} if request.forecast else {}),
+            **({"masks": [mask.body() for mask in self.masks]} if self.masks else {}),
             **({"every": str(self.every)} if self.every else {}),
             "gaps": self.gaps,
             "target": self.target.body(),

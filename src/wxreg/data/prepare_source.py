@@ -9,6 +9,7 @@ import xarray as xr
 
 from wxreg.data.clock import moment_keys, moments_of
 from wxreg.data.deriving import derive
+from wxreg.data.masking import count_masked, masked
 from wxreg.data.prepare_plan import PreparePlan
 from wxreg.data.reading import open_source
 from wxreg.data.stores import encode_times
@@ -18,10 +19,15 @@ from wxreg.leadtime import Duration
 
 def open_checked(plan: PreparePlan) -> xr.Dataset:
     """The variables of a plan, lazily; times that repeat or run backwards are refused."""
-    read = open_source(plan.request)
+    read = masked(open_source(plan.request), plan.masks)
     _check_times(read, plan.request.location)
     made = derive(read, plan.request, plan.variables) if plan.variables else read
     return _thinned(made, plan.every)
+
+
+def masked_values(plan: PreparePlan) -> dict[str, int]:
+    """How many values of the source each mask of a plan takes away; reads these variables."""
+    return count_masked(open_source(plan.request), plan.masks) if plan.masks else {}
 
 
 def seconds_of(source: xr.Dataset) -> Any:

@@ -44,7 +44,7 @@ def quality_findings(
     """Everything worth knowing of the store at ``path``, most severe first."""
     opened = open_store(path)
     moments = moments_of(opened["time"].values) if "time" in opened.coords else []
-    found = [*_gaps(opened, path, len(moments)), *_left_out(opened, path)]
+    found = [*_gaps(opened, path, len(moments)), *_left_out(opened, path), *_masked(opened, path)]
     for name in map(str, opened.data_vars):
         found += _of_variable(
             path, name, lexicon[name], _look(path, opened, lexicon[name], moments)
@@ -94,6 +94,18 @@ def _left_out(opened: xr.Dataset, path: Path) -> Iterator[Finding]:
                 f"left out, {why}: {count}",
                 "fetch damaged files again; `reg data prepare` tries a changed file anew",
             )
+
+
+def _masked(opened: xr.Dataset, path: Path) -> Iterator[Finding]:
+    """What the catalog's masks took away when the store was made."""
+    for name, count in opened.attrs.get("masked", {}).items():
+        yield Finding(
+            "info",
+            "REG-430",
+            f"{path}: {name}",
+            f"{count:,} values of the source were made missing by a rule of the catalog",
+            "the rule says why; masks carry them through training and scores",
+        )
 
 
 def _first(items: list[str] | tuple[str, ...]) -> str:

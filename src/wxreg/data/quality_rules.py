@@ -13,13 +13,13 @@ from wxreg.specs.dataset import QualityRule
 
 _SEVERITIES: Final[dict[str, Severity]] = {
     "refuse": "error",
-    "mask": "warning",
+    "mask": "info",
     "warn": "warning",
     "convert": "info",
 }
 _REMEDIES: Final = {
     "refuse": "leave the variable out",
-    "mask": "mask these values, or leave the variable out",
+    "mask": "they are missing in the store; masks carry them through training and scores",
     "warn": "keep it in mind where results are shown",
     "convert": "the catalog takes care of it: its selectors, units and sentinels",
 }

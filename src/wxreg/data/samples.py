@@ -78,6 +78,8 @@ class Samples:
     target_mask: Mask | None
     leads: Ints
     init: Ints
+    segment: Ints
+    """The event of each sample; zero where the store is one series."""
     lat: NDArray[np.float64]
     lon: NDArray[np.float64]
 
@@ -155,6 +157,7 @@ class SampleSource:
             target_mask=target_mask,
             leads=chosen.leads,
             init=chosen.init,
+            segment=chosen.segment,
             lat=cutting.targets(self._targets.lat),
             lon=cutting.targets(self._targets.lon),
         )

@@ -15,7 +15,7 @@ from wxreg.data.target import Target
 from wxreg.errors import Incompatible, UsageError
 from wxreg.ids import NATIVE, DataRef, not_found
 from wxreg.library.loading import Library
-from wxreg.runs.preparing import damage_record, prepare_plan
+from wxreg.runs.preparing import damage_record, masks_for, prepare_plan
 from wxreg.specs.base import thaw
 from wxreg.specs.dataset import Source
 from wxreg.specs.timeaxis import Period, Splits
@@ -83,7 +83,14 @@ def from_source(
             hint="--variable t2m --variable refc …",
         )
     request = source_request(library, dataset, name, cut, options)
-    plan = PreparePlan(request, Path(), cut.variables, gaps=described.gaps, target=cut.target)
+    plan = PreparePlan(
+        request,
+        Path(),
+        cut.variables,
+        gaps=described.gaps,
+        target=cut.target,
+        masks=masks_for(library, dataset, request),
+    )
     return Origin(plan, {"title": f"{described.title}, from {name}"}, described.splits)
 
 

@@ -10,6 +10,7 @@ from wxreg.artifacts.dvc import pull_version
 from wxreg.artifacts.layout import Layout
 from wxreg.canonical import digest, short
 from wxreg.data.derived import DAILY
+from wxreg.data.masking import RangeMask, masks_of
 from wxreg.data.prepare import PreparePlan, Progress, prepare, store_is_current
 from wxreg.data.reading import ReadRequest
 from wxreg.data.target import Target
@@ -78,15 +79,25 @@ def prepare_plan(
     listed = store_variables(library, version, view)
     more = tuple(sorted(set(needed) - set(listed)))
     wanted = listed + more
+    request = _request(library, layout, version, view, wanted)
     return PreparePlan(
-        request=_request(library, layout, version, view, wanted),
+        request=request,
         output=store_path(layout, version, view, more),
         variables=wanted,
         source_digest=version.content,
         gaps=library.description(version.dataset).gaps,
         target=_target(library, version, view),
+        masks=masks_for(library, version.dataset, request),
         every=_every(library, version, view, wanted),
     )
+
+
+def masks_for(library: Library, dataset: str, request: ReadRequest) -> tuple[RangeMask, ...]:
+    """What the catalog's rules mask of the variables that are read."""
+    rules = library.description(dataset).quality
+    if request.forecast is not None:
+        rules = tuple(rule for rule in rules if rule.rule != "bad-at-f00")
+    return masks_of(rules, library.lexicon(), [entry.id for entry in request.entries])
 
 
 def store_path(layout: Layout, version: Version, view: str, more: tuple[str, ...] = ()) -> Path:

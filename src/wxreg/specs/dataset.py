@@ -69,6 +69,17 @@ class QualityRule(Spec):
     what: str
     period: Period | None = None
     action: Literal["mask", "refuse", "warn", "convert"] = "warn"
+    """``mask`` makes values missing when a store is prepared, those outside ``valid``."""
+    valid: tuple[float | None, float | None] | None = None
+    """Which values stay, in the lexicon's units; none for the variable's own range."""
+
+    @model_validator(mode="after")
+    def _can_be_masked(self) -> Self:
+        if self.action == "mask" and self.rule not in ("range", "bad-at-f00", "missing"):
+            raise ValueError(f"a rule of {self.rule!r} does not say which values to mask")
+        if self.valid is not None and self.action != "mask":
+            raise ValueError("only a rule that masks says which values are valid")
+        return self
 
 
 class View(Spec):
