@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from wxreg.models.noise import MemberNoise, TileNoise
 
 LIKE = torch.zeros(1)
+OLD = [1.415885090827942, -1.4296042919158936, 1.4187393188476562]
 
 
 def draws(noise: MemberNoise) -> list[torch.Tensor]:
@@ -34,6 +35,27 @@ def test_every_row_and_draw_differs() -> None:
     rows = torch.cat([noise.normal((16,), LIKE), noise.normal((16,), LIKE)])
     assert len({tuple(row.tolist()) for row in rows}) == 12
     assert not torch.equal(MemberNoise(1, [0.0], 1).normal((16,), LIKE)[0], rows[0])
+
+
+@given(time=st.integers(0, 2**32), segments=st.lists(st.integers(0, 900), min_size=2, unique=True))
+@settings(max_examples=30, deadline=None)
+def test_events_that_start_at_one_time_draw_apart_and_each_the_same_again(
+    time: int, segments: list[int]
+) -> None:
+    def rows(*events: int) -> list[tuple[float, ...]]:
+        noise = MemberNoise(5, [float(time)] * len(events), 2, 0, events)
+        return [tuple(row.tolist()) for row in noise.normal((16,), LIKE)]
+
+    together = rows(*segments)
+    assert len(set(together)) == 2 * len(segments)
+    assert [row for event in segments for row in rows(event)] == together
+
+
+def test_a_series_draws_what_it_always_drew() -> None:
+    """Seed 3, 2022-01-01, member 1: the bits of forecasts that were made before events counted."""
+    noise = MemberNoise(3, [1640995200.0], 1, 1)
+    assert noise.normal((3,), LIKE)[0].tolist() == OLD
+    assert MemberNoise(3, [1640995200.0], 1, 1, [0]).normal((3,), LIKE)[0].tolist() == OLD
 
 
 def test_draws_have_their_distribution() -> None:

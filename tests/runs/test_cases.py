@@ -6,22 +6,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 import yaml
 from entry_worlds import EntryWorld
 
+from wxreg.data.batches import BatchSource, WindowBatch
 from wxreg.data.windows import Start, period_seconds
 from wxreg.errors import Incompatible
+from wxreg.models.noise import MemberNoise
 from wxreg.resolve.request import Request
 from wxreg.resolve.resolver import Resolved, resolve
 from wxreg.runs.baselines import baseline_plan
 from wxreg.runs.cases import case_starts
 from wxreg.runs.comparing import compare_forecasts
 from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
+from wxreg.runs.members import member_block
 from wxreg.runs.reproducing import reproduce
 from wxreg.runs.sampling import Sampled, SampleOptions, sample
 from wxreg.runs.sampling_weights import load_weights_of
-from wxreg.runs.stores import ready_stores
+from wxreg.runs.stores import loader_settings, ready_stores
 from wxreg.specs.plan import SamplePlan
 
 
@@ -157,3 +161,30 @@ def test_a_changed_selection_is_not_the_one_that_was_pinned(world: EntryWorld) -
     declare(world, dataset="sevir", events=["4"], split=None)
     with pytest.raises(IntegrityError):
         case_starts(world.library, plan)
+
+
+class DrawsOnly:
+    """A forecaster whose forecast is its noise."""
+
+    def sample(self, batch: WindowBatch, members: int, noise: MemberNoise) -> torch.Tensor:
+        return noise.normal((1, 1, 4, 4), torch.zeros(1))[None]
+
+
+def test_events_that_start_at_one_time_draw_noise_of_their_own(world: EntryWorld) -> None:
+    plan = sample_plan(world, "nowcastnet-sevir-v1")
+    moment, events = overlapping(world, plan)
+    inputs, targets = ready_stores(world.library, plan.inputs, plan.targets)
+    settings = loader_settings(plan, (inputs, targets), plan.leads, periods=None, truth=False)
+    source = BatchSource(settings)
+    leads = plan.lead.model_copy(update={"mode": "direct", "trained": plan.leads[:1]})
+    plan = plan.model_copy(update={"lead": leads, "leads": plan.leads[:1]})
+
+    def drawn(event: int) -> Any:
+        window = source.windows.starts.index(Start(moment, event))
+        return member_block(DrawsOnly(), source.batch([window]), plan, 0)  # type: ignore[arg-type]
+
+    first, second = (drawn(event) for event in events)
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, drawn(events[0]))
+    assert plan.semantics["event-noise"] == 2
+    assert "event-noise" not in sample_plan(world, "ddpm-hrrr-v1").semantics

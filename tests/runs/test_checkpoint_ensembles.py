@@ -63,6 +63,7 @@ def coarse_batch(slope: float) -> WindowBatch:
         target_mask=None,
         lead_hours=torch.zeros(1, 1),
         time=torch.zeros(1, dtype=torch.float64),
+        segment=torch.zeros(1, dtype=torch.int64),
         lat=lat,
         lon=lat,
         windows=torch.zeros(1, dtype=torch.int64),

@@ -111,12 +111,12 @@ def test_a_training_that_is_told_to_stop_resumes_to_the_same_bits(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_trainings_killed_twice_resume_to_the_same_bits(
-    copies: Copies, workers: int, accumulate: int, how: signal.Signals
+def test_commands_killed_twice_resume_to_the_same_bits(
+    copies: Copies, workers: int, how: signal.Signals
 ) -> None:
-    _compare(copies, _plan_words(workers, accumulate), how, [5, 23])
+    """Each signal to the real command; places and accumulations: ``test_killed_anywhere.py``."""
+    _compare(copies, _plan_words(workers, 2), how, [5, 23])
 
 
 def test_sigterm_writes_a_resume_point_of_the_step_that_is_done(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Random draws that depend on (seed, initial time, member, draw) and on nothing else.
+"""Random draws that depend on (seed, initial time, event, member, draw) and on nothing else.
 
 Each row of a draw has its own counter-based Philox stream on the CPU, so that members are the
 same however they are batched and on whatever device they are used.
@@ -21,10 +21,19 @@ class MemberNoise:
     """Noise for ``members`` members of each initial time; rows are init-major, member-minor."""
 
     def __init__(
-        self, seed: int, init_times: Sequence[float], members: int, member_offset: int = 0
+        self,
+        seed: int,
+        init_times: Sequence[float],
+        members: int,
+        member_offset: int = 0,
+        segments: Sequence[int] | None = None,
     ) -> None:
-        """``init_times`` in seconds since 1970; ``member_offset`` is the number of the first."""
-        self._keys = [_key(seed, time) for time in init_times]
+        """``init_times`` in seconds since 1970; ``member_offset`` is the number of the first.
+
+        ``segments`` are the events of the initial times; none where the data are one series.
+        """
+        events = segments or [0] * len(init_times)
+        self._keys = [_key(seed, *start) for start in zip(init_times, events, strict=True)]
         self._members = range(member_offset, member_offset + members)
         self.draws = 0
         """How many draws were made."""
@@ -95,8 +104,13 @@ class TileNoise:
         return draw((*shape[:-2], *self._shape), like)[..., rows, columns]
 
 
-def _key(seed: int, time: float) -> list[int]:
-    """The 128-bit key of one seed and one initial time, told apart to the millisecond."""
+def _key(seed: int, time: float, segment: int) -> list[int]:
+    """The 128-bit key of one seed and one start, its time told apart to the millisecond.
+
+    Segment zero, which a series has, leaves no trace: its keys are as old as the first forecasts.
+    """
     text = f"wxreg-noise-1|{seed}|{round(time * 1000)}"
+    if segment:
+        text += f"|{segment}"
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
     return [number % _WORD, number // _WORD]

@@ -8,6 +8,7 @@ from wxreg.errors import Incompatible
 from wxreg.resolve.match import Hold, Match
 from wxreg.specs.architecture import (
     ARCHITECTURES,
+    EVENT_NOISE_SEMANTICS,
     LOSSES,
     OWN_TERMS,
     PREPARE_SEMANTICS,
@@ -55,6 +56,8 @@ def sample_plan(match: Match, trained_by: TrainPlan | None, cases: Cases | None)
     """How a forecast of this match comes to be; ``trained_by`` is none for untrained systems."""
     model, request = match.model, match.request
     semantics, plugins = _semantics(match)
+    if _version(match.inputs).time.segments:
+        semantics = FrozenDict({**semantics, "event-noise": EVENT_NOISE_SEMANTICS})
     sampling = model.sampling
     if request.members is not None:
         sampling = sampling.model_copy(update={"members": request.members})

@@ -24,7 +24,7 @@ def member_block(
     many members were asked for; what is too much is left out.
     """
     size = plan.sampling.member_batch
-    noise = MemberNoise(plan.seed, batch.time.tolist(), size, first)
+    noise = MemberNoise(plan.seed, batch.time.tolist(), size, first, batch.segment.tolist())
     torch.manual_seed(plan.seed)
     with torch.inference_mode():
         if plan.sampling.strategy == "perturbed-inputs":

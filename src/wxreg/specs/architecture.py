@@ -171,5 +171,8 @@ SAMPLERS: Final = Table(
 PREPARE_SEMANTICS: Final = 1
 """Raised when preparing equal bytes gives other stores."""
 
+EVENT_NOISE_SEMANTICS: Final = 2
+"""Raised when members of forecasts of events draw otherwise; 1 drew alike for one time."""
+
 SCORES_SEMANTICS: Final = 1
 """Raised when scoring equal forecasts gives other states."""
