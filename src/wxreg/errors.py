@@ -52,7 +52,7 @@ CODES: Final = MappingProxyType(
         "REG-321": "the ledger has no such artifact",
         "REG-322": "the ledger has no such document",
         "REG-380": "no dataset version of that name is pinned",
-        "REG-381": "the Hub has no such repository, revision or published model",
+        "REG-381": "the Hub has no such repository, revision, file or published model",
         "REG-335": "a store or file lacks a variable, level or time that was asked for",
         "REG-330": "no reader, variable or time of that name in the data",
         "REG-340": "a declared file of weights is not there",

@@ -226,7 +226,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _download(self, repo: Repo, words: dict[str, str], _body: bytes, fault: Any) -> None:
         oid = repo.find(words["rev"])
-        data = repo.commits.get(oid or "", {}).get(words["path"])
+        if oid is None:
+            return self._answer(404, {"error": "none"}, {"X-Error-Code": "RevisionNotFound"})
+        data = repo.commits[oid].get(words["path"])
         if data is None:
             return self._answer(404, {"error": "none"}, {"X-Error-Code": "EntryNotFound"})
         if fault == "corrupt":

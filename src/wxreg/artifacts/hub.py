@@ -207,18 +207,27 @@ def _faults(where: str) -> Iterator[None]:
         hint = "set HF_TOKEN, or `hf auth login`"
         raise ExternalError("REG-781", "the Hub needs a token", where=where, hint=hint) from None
     except (HTTPError, OSError, ValueError, RuntimeError) as error:
-        what = f"the exchange with the Hub broke off: {type(error).__name__}: {error}"
+        met = error.__cause__ or error  # a download past the cache wraps what it met
+        if isinstance(met, HfHubHTTPError):
+            raise _fault(met, where) from None
+        what = f"the exchange with the Hub broke off: {type(met).__name__}: {met}"
         hint = "run the same command again: what has arrived is found, nothing is done twice"
         raise ExternalError("REG-782", what, where=where, hint=hint) from None
 
 
 def _fault(error: Any, where: str) -> RegError:
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     response = error.response
     status = response.status_code
     if isinstance(error, RevisionNotFoundError):
         return NotFound("REG-381", "the repository has no such revision", where=where)
+    if isinstance(error, EntryNotFoundError):
+        return NotFound("REG-381", "the repository has no such file there", where=where)
     if isinstance(error, RepositoryNotFoundError) and status == 404:
         return NotFound("REG-381", "the Hub shows no such repository", where=where)
     if status in _REFUSED:
