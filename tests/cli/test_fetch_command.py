@@ -164,11 +164,12 @@ def test_files_of_sevir_are_those_with_events_of_the_dates(
 def test_a_station_is_fetched_by_its_id(
     workspace: Path, server: HttpArchive, reg: Reg, tmp_path: Path
 ) -> None:
-    place = "https://www.ncei.noaa.gov/pub/data/ghcn/daily/all"
+    place = "https://www.ncei.noaa.gov/pub/data/ghcn/daily"
     point(workspace, "ghcn", place, server.root)
-    server.files = {"USC00305816.dly": b"rows"}
+    names = ["ghcnd-stations.txt", "all/USC00305816.dly"]
+    server.files = dict.fromkeys(names, b"rows")
     status, told = reg("ghcn", str(tmp_path), "--parameter", "station=USC00305816")
-    assert (status, told["fetched"]) == (0, ["USC00305816.dly"])
+    assert (status, told["fetched"]) == (0, names)
 
 
 @pytest.mark.parametrize(

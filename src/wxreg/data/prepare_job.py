@@ -218,9 +218,10 @@ class Job:
 
 
 def _of_events(source: xr.Dataset) -> dict[str, Any]:
-    """Which events a source of events has, and how many it leaves out and why."""
+    """Which events or stations a source has, and how many it leaves out and why."""
     left_out = {why: count for why, count in source.attrs.get("left_out", {}).items() if count}
-    known = {"events": source.attrs.get("events"), "left_out": left_out}
+    stations = source.attrs.get("stations")
+    known = {"events": source.attrs.get("events"), "left_out": left_out, "stations": stations}
     return {name: value for name, value in known.items() if value}
 
 

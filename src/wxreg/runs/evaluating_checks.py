@@ -154,10 +154,22 @@ def _sides(
     if protocol.pairing == "time":
         yield from _grids(forecast, truth)
         yield from _calendars(forecast, truth)
+    elif forecast.lat.shape != (truth.sizes["y"], truth.sizes["x"]):
+        yield from _places(truth)
     if len(set(forecast.starts)) != len(forecast.starts):
         yield "the forecast has an init time twice"
     yield from _variables(forecast, truth, protocol, lexicon)
     yield from _levels(forecast, truth, protocol)
+
+
+def _places(truth: xr.Dataset) -> Iterator[str]:
+    """Each cell or station of the truth takes the forecast's nearest cell, so it needs a place."""
+    have = [name for name in ("lat", "lon") if name in truth.variables]
+    if len(have) < 2 or any(np.isnan(truth[name].values).any() for name in have):
+        yield (
+            "it is not known where the truth's cells or stations lie; of GHCN stations "
+            "ghcnd-stations.txt says so, where it lies beside their files when they are prepared"
+        )
 
 
 def _calendars(forecast: ForecastFields, truth: xr.Dataset) -> Iterator[str]:
@@ -198,7 +210,8 @@ def _units(name: str, forecast: ForecastFields, truth: xr.Dataset) -> Iterator[s
 def _grids(forecast: ForecastFields, truth: xr.Dataset) -> Iterator[str]:
     shape = (truth.sizes["y"], truth.sizes["x"])
     if forecast.lat.shape != shape:
-        yield f"grids differ: the forecast has {forecast.lat.shape} cells, the truth {shape}"
+        what = f"{shape[1]} stations" if "stations" in truth.attrs else f"{shape} cells"
+        yield f"grids differ: the forecast has {forecast.lat.shape} cells, the truth {what}"
         return
     if "lat" not in truth.variables or np.isnan(forecast.lat).all():
         return

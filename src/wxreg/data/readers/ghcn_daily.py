@@ -1,8 +1,8 @@
 """GHCN-Daily stations: fixed-width ``.dly`` files and the by-station CSV, as station truth.
 
 Stations are the cells of one row: ``y`` has length 1 and ``x`` counts stations, whose names are
-in ``attrs["stations"]``.  Values with a quality flag are missing and counted in
-``attrs["flagged"]``.
+in ``attrs["stations"]``.  They have ``lat`` and ``lon`` where the list of stations lies beside
+their files.  Values with a quality flag are missing and counted in ``attrs["flagged"]``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from wxreg.data.clock import moment_text
 from wxreg.data.lazy import field_stack
+from wxreg.data.readers.ghcn_places import station_places
 from wxreg.data.reading import ReadRequest
 from wxreg.data.values import to_canonical
 from wxreg.errors import Incompatible, IntegrityError, NotFound
@@ -111,6 +112,10 @@ class GhcnDaily:
                 "flagged": dict(Counter(r.element for r in reports if r.flagged)),
             },
         )
+        places = station_places(Path(request.location), stations)
+        if places is not None:
+            lat, lon = places.T[:, np.newaxis]
+            made = made.assign_coords(lat=(("y", "x"), lat), lon=(("y", "x"), lon))
         for entry in request.entries:
             table = _table(request, entry, reports, every, stations)
             made[entry.id] = (
