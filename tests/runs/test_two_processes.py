@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from child_training import Job, Moment, run, run_plan
 from entry_worlds import EntryWorld
 from tiny_world import World, environment
@@ -100,16 +101,7 @@ def test_a_launcher_starts_one_training(copies: Copies) -> None:
     words += tuple(word for one in sets for word in ("--set", one))
     status, one = alone.reg(*words, timeout=180)
     assert status == 0, one
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*launcher, *pair.command(*words)],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
-    two = json.loads(done.stdout)
+    two = _launched(pair, words)
     assert two["checkpoint"]["sha256"] == one["checkpoint"]["sha256"]
     with pair.ledger() as ledger:
         assert [each.state for each in queries.runs(ledger)] == ["finished"]
@@ -147,3 +139,46 @@ def test_harpnet_sees_the_same_tiles_in_two_processes(tmp_path: Path) -> None:
     same = _largest_difference(ends["alone"], ends["pair"])
     assert _largest_difference(ends["alone"], ends["other"]) > 1e-3
     assert same < 2e-6
+
+
+@pytest.mark.slow
+def test_a_launched_student_follows_its_teacher(tmp_path: Path) -> None:
+    """Each process of a launcher finds the same finished teacher; only the first keeps records."""
+    world = EntryWorld.make(tmp_path / "world")
+    world.need_data("corrdiff-fast-era5-v1")
+    path = world.root / "registry" / "models" / "corrdiff-era5-v1.yaml"
+    known = yaml.safe_load(path.read_text())
+    mini = known["scales"]["mini"]
+    mini["training"] |= {"steps": 2, "validate_every": 2, "batch": 2, "validation_batches": 1}
+    mini["architecture"]["settings"] |= {"base": 4, "mean_base": 4, "depth": 2}
+    path.write_text(yaml.safe_dump(known, sort_keys=False))
+    reg = World(world.root)
+    common = ("--threads", "1", "--device", "cpu")
+    status, taught = reg.reg("train", "corrdiff-era5-v1", *common, timeout=240)
+    assert status == 0, taught
+    student = ("train", "corrdiff-fast-era5-v1", *common, "--devices", "2")
+    student += ("--set", "training.steps=2", "--set", "training.validate_every=2")
+    status, one = reg.reg(*student, timeout=240)
+    assert status == 0, one
+    two = _launched(reg, (*student, "--again"))
+    assert two["run"] != one["run"]
+    assert two["checkpoint"]["sha256"] == one["checkpoint"]["sha256"]
+    with world.ledger() as ledger:
+        assert len(queries.runs(ledger)) == 3
+        made_from = queries.run_json(ledger, two["run"])["inputs"]
+    assert made_from[taught["checkpoint"]["sha256"]] == "teacher"
+
+
+def _launched(world: World, words: tuple[str, ...]) -> dict[str, Any]:
+    """What a command says that a launcher starts in two processes."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*launcher, *world.command(*words)],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
