@@ -8,26 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wxreg.data.alignment import cell_factor, unlike
+from wxreg.data.cutting import Cutting, filled
 from wxreg.data.fields import FieldStore
 from wxreg.data.missing_inputs import FilledInput, InputSources, MissingInputs
-from wxreg.data.tiles import Tile, coarser, cut
+from wxreg.data.tiles import Tile
 from wxreg.data.windows import Axis, Windows, enumerate_windows, one_lead_each, period_seconds
-from wxreg.errors import Incompatible, UsageError
+from wxreg.errors import UsageError
 from wxreg.specs.timeaxis import Period
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 _MEMORY: Final = 1 << 30
-_PLANE: Final = 2
-"""Axes of one field."""
-_NEAR: Final = 0.1
-"""How far cells of two grids may lie apart, in input cells."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ class SampleSource:
     def __init__(self, settings: LoaderSettings) -> None:
         self.settings = settings
         self._inputs, self._targets = _open(settings)
-        self.factor = _factor(self._inputs, self._targets)
+        self.factor = cell_factor(self._inputs, self._targets)
         self._static = self._read_static()
         self._sources = self._find_sources()
         self.windows = self._enumerate()
@@ -145,7 +143,7 @@ class SampleSource:
 
         Corners are rows and columns of the target grid, multiples of :attr:`factor`.
         """
-        cutting = _Cutting(self.settings.tile, corners, self.factor, scale)
+        cutting = Cutting(self.settings.tile, corners, self.factor, scale)
         frames = self._input_frames(chosen.inputs)
         inputs, input_mask = filled(cutting.inputs(frames))
         target, target_mask = self._truth(chosen, cutting)
@@ -190,7 +188,7 @@ class SampleSource:
         ]
         return np.concatenate(planes, axis=2)
 
-    def _truth(self, chosen: Windows, cutting: _Cutting) -> tuple[Floats | None, Mask | None]:
+    def _truth(self, chosen: Windows, cutting: Cutting) -> tuple[Floats | None, Mask | None]:
         if not self.settings.truth:
             return None, None
         frames = _frames(self._targets, self.settings.targets.channels, chosen.targets)
@@ -202,7 +200,7 @@ class SampleSource:
             return np.empty((0, *self._targets.shape), np.float32)
         store = FieldStore(view.path, view.channels)
         if store.shape != self._targets.shape:
-            raise _unlike(store, self._targets, "statics must lie on the grid of the targets")
+            raise unlike(store, self._targets, "statics must lie on the grid of the targets")
         return store.static()
 
     def _enumerate(self) -> Windows:
@@ -227,59 +225,11 @@ class SampleSource:
         return one_lead_each(found) if settings.one_lead else found[0]
 
 
-@dataclass(frozen=True)
-class _Cutting:
-    """How fields of one batch are cut and made coarser."""
-
-    tile: Tile | None
-    corners: Ints | None
-    factor: int
-    scale: int
-
-    def __post_init__(self) -> None:
-        if (self.tile is None) != (self.corners is None):
-            raise UsageError("REG-235", "tiles need one corner a sample, and only they do")
-
-    def inputs(self, frames: NDArray[Any]) -> NDArray[Any]:
-        return self._apply(frames, self.tile, self.factor, each=True)
-
-    def statics(self, planes: NDArray[Any]) -> NDArray[Any]:
-        return self._apply(planes, self.tile, 1, each=False)
-
-    def targets(self, frames: NDArray[Any]) -> NDArray[Any]:
-        bare = None if self.tile is None else replace(self.tile, halo=0)
-        return self._apply(frames, bare, 1, each=frames.ndim > _PLANE)
-
-    def _apply(
-        self, field: NDArray[Any], tile: Tile | None, factor: int, *, each: bool
-    ) -> NDArray[Any]:
-        """``each``: the first axis is the sample; else one field serves all samples."""
-        if tile is None or self.corners is None:
-            return coarser(field, self.scale)
-        return np.stack(
-            [
-                cut(field[sample] if each else field, corner, tile, factor)
-                for sample, corner in enumerate(self.corners)
-            ]
-        )
-
-
 def _frames(store: FieldStore, channels: tuple[str, ...], times: Ints) -> Floats:
     """Fields ``(B, T, C, Y, X)`` at times ``(B, T)``."""
     numbers = [store.channels.index(channel) for channel in channels]
     found = store.at(times.reshape(-1), numbers)
     return found.reshape(*times.shape, *found.shape[1:])
-
-
-def filled(values: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Finite values and their mask: missing cells get the mean of the real ones of their field."""
-    mask = values == values  # only NaN differs from itself; ~isnan takes two passes
-    if mask.all():
-        return np.ascontiguousarray(values), mask
-    count = mask.sum(axis=(-2, -1), keepdims=True)
-    total = np.where(mask, values, 0).sum(axis=(-2, -1), keepdims=True, dtype=np.float64)
-    mean = (total / np.maximum(count, 1)).astype(np.float32)
-    return np.where(mask, values, mean), mask
 
 
 def _open(settings: LoaderSettings) -> tuple[FieldStore, FieldStore]:
@@ -292,27 +242,4 @@ def _open(settings: LoaderSettings) -> tuple[FieldStore, FieldStore]:
     return (
         FieldStore(inputs.path, inputs.channels, settings.memory),
         FieldStore(targets.path, targets.channels if settings.truth else (), settings.memory),
-    )
-
-
-def _factor(inputs: FieldStore, targets: FieldStore) -> int:
-    """How many target cells an input cell has a side; raises where the grids do not match."""
-    factor = targets.shape[0] // inputs.shape[0]
-    if factor < 1 or tuple(n * factor for n in inputs.shape) != targets.shape:
-        raise _unlike(inputs, targets, "an input cell must hold a whole number of target cells")
-    if inputs is targets or np.isnan(inputs.lat).any() or np.isnan(targets.lat).any():
-        return factor
-    for coarse, fine in ((inputs.lat, targets.lat), (inputs.lon, targets.lon)):
-        spacing = float(np.abs(np.diff(coarse)).max()) if coarse.size > 1 else 1.0
-        if float(np.abs(coarser(fine, factor) - coarse).max()) > _NEAR * spacing:
-            raise _unlike(inputs, targets, "their cells lie in different places")
-    return factor
-
-
-def _unlike(one: FieldStore, other: FieldStore, why: str) -> Incompatible:
-    return Incompatible(
-        "REG-436",
-        f"grids of {one.shape} and {other.shape} do not match: {why}",
-        where=f"{one.path}, {other.path}",
-        hint="prepare both with a view onto one grid",
     )
