@@ -18,6 +18,14 @@ MISTAKES = {
     "sample_value": (2, ("sample", "ddpm-hrrr-v1", "--set", "sampling.members=many")),
     "sample_init": (2, ("sample", "ddpm-hrrr-v1", "--init", "yesterday")),
     "sample_checkpoint": (3, ("sample", "nowhere/best.safetensors")),
+    "train_type": (2, ("train", "unet-hrrr-v1", "--set", "training.batch=many")),
+    "train_devices": (2, ("train", "unet-hrrr-v1", "--devices", "many")),
+    "train_dataset": (3, ("train", "unet-hrrr-v1", "--data", "x@y")),
+    "train_version": (3, ("train", "unet-hrrr-v1", "--data", "hrrr@mini-9")),
+    "sample_members": (4, ("sample", "unet-hrrr-v1", "--members", "5")),
+    "sample_cases": (3, ("sample", "ddpm-hrrr-v1", "--cases", "nope")),
+    "evaluate_entry": (3, ("evaluate", "nothing")),
+    "evaluate_protocol": (3, ("evaluate", "unet-hrrr-v1", "--protocol", "nothing")),
 }
 
 

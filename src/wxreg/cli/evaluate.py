@@ -57,14 +57,10 @@ def command(
     Example: reg evaluate unet-hrrr-v1 --baseline persistence --limit 12
     """
     from wxreg.ids import DataRef
-    from wxreg.runs.evaluating_request import EvaluateOptions
 
     session: Session = ctx.obj
     quiet = session.quiet or session.json
-    options = EvaluateOptions(
-        protocol, tuple(baseline or ()), DataRef.parse(against) if against else None,
-        scheduler, quiet,
-    )  # fmt: skip
+    truth = DataRef.parse(against) if against else None
 
     def request(model: str, scale: str) -> Request:
         return make_request(
@@ -72,6 +68,10 @@ def command(
             set_=set_, cases=cases, limit=limit,
         )  # fmt: skip
 
+    _refuse_wrong_names(session, names, scale, request, protocol)
+    from wxreg.runs.evaluating_request import EvaluateOptions  # loads torch
+
+    options = EvaluateOptions(protocol, tuple(baseline or ()), truth, scheduler, quiet)
     found = [_evaluated(session, name, scale, request, options) for name in names]
     if figures:
         _draw(session, [one.run for one in found])
@@ -91,6 +91,27 @@ def _draw(session: Session, runs: list[str]) -> None:
         session.note(f"report {write_report(session.library, run).html}")
 
 
+def _refuse_wrong_names(
+    session: Session, names: list[str], scale: str, request: Any, protocol: str | None
+) -> None:
+    """Ask all that the entries alone can answer, before anything heavy is loaded."""
+    from wxreg.cli.sample import checkpoint_file
+    from wxreg.resolve.resolver import resolve
+
+    if protocol is not None:
+        session.library.path("protocol", protocol)
+    for name in names:
+        if _is_forecast(Path(name)):
+            continue
+        checkpoint, model, own_scale = checkpoint_file(session, name, scale)
+        if checkpoint is None:
+            resolve(session.library, request(model, own_scale))
+
+
+def _is_forecast(path: Path) -> bool:
+    return path.suffix == ".zarr" or path.is_dir()
+
+
 def _evaluated(
     session: Session, name: str, scale: str, request: Any, options: EvaluateOptions
 ) -> Evaluated:
@@ -100,7 +121,7 @@ def _evaluated(
 
     path = Path(name)
     with opened(session) as ledger:
-        if path.suffix == ".zarr" or path.is_dir():
+        if _is_forecast(path):
             return evaluate_forecast(session.library, ledger, path, options)
         checkpoint, model, scale = checkpoint_file(session, name, scale)
         return evaluate_model(session.library, ledger, request(model, scale), checkpoint, options)
