@@ -159,7 +159,7 @@ class TestRealFiles:
         opened = open_source(request(path, "ta", levels=(level,)))
         assert opened.time.dt.calendar == calendar
         assert opened.tmean.dims == ("time", "level", "y", "x")
-        values = opened.tmean.values
+        values = opened.tmean[-60:].values  # the last five years, which all three have
         assert np.nanmin(values) > 180 and np.nanmax(values) < 330
         assert "4.0" in opened.attrs["license"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import gzip
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
@@ -46,13 +46,15 @@ class Report:
     """Whether it failed a check of the producer."""
 
 
-def read_dly(lines: Iterator[str], where: str) -> Iterator[Report]:
-    """The values of a fixed-width file; a line that is cut short is refused."""
+def read_dly(lines: Iterator[str], where: str, elements: Container[str]) -> Iterator[Report]:
+    """The values of some elements of a fixed-width file; a line that is cut short is refused."""
     for number, text in enumerate(lines, start=1):
         line = text.rstrip("\r\n")
         if len(line.ljust(_LINE)) != _LINE or len(line) < _HEAD + _DAY * 28 - 3:
             raise _damaged(where, number, f"it has {len(line)} characters; expected {_LINE}")
         line = line.ljust(_LINE)
+        if line[17:21] not in elements:
+            continue
         try:
             month = np.datetime64(f"{line[11:15]}-{line[15:17]}", "M")
             for day in range(31):
@@ -65,7 +67,7 @@ def read_dly(lines: Iterator[str], where: str) -> Iterator[Report]:
             raise _damaged(where, number, str(error)) from error
 
 
-def read_csv(lines: Iterator[str], where: str) -> Iterator[Report]:
+def read_csv(lines: Iterator[str], where: str, elements: Container[str]) -> Iterator[Report]:
     """The by-station CSV: id, date, element, value, m-flag, q-flag, s-flag, time."""
     for number, row in enumerate(csv.reader(lines), start=1):
         if number == 1 and row and row[0].upper() in ("ID", "STATION"):
@@ -73,7 +75,7 @@ def read_csv(lines: Iterator[str], where: str) -> Iterator[Report]:
         try:
             station, date, element, value, _, quality = row[:6]
             day = np.datetime64(f"{date[:4]}-{date[4:6]}-{date[6:8]}", "D")
-            if int(value) != _MISSING:
+            if int(value) != _MISSING and element in elements:
                 yield Report(station, day, element, int(value), quality.strip() != "")
         except ValueError as error:
             raise _damaged(where, number, str(error)) from error
@@ -91,7 +93,7 @@ class GhcnDaily:
     def open(self, request: ReadRequest) -> xr.Dataset:
         """Every station file of a folder, or one file."""
         wanted = {_selector(request, entry).name for entry in request.entries}
-        reports = [r for r in _reports(request) if r.element in wanted and _asked(r, request)]
+        reports = _within(request.times, _reports(request, wanted))
         if not reports:
             raise NotFound("REG-335", f"no report of {', '.join(wanted)}", where=request.location)
         stations = sorted({report.station for report in reports})
@@ -157,11 +159,14 @@ def _selector(request: ReadRequest, entry: VariableEntry) -> ArraySelector:
     return entry.table
 
 
-def _asked(report: Report, request: ReadRequest) -> bool:
-    return request.times is None or request.times[0] <= moment_text(report.day) < request.times[1]
+def _within(times: tuple[str, str] | None, reports: Iterator[Report]) -> list[Report]:
+    if times is None:
+        return list(reports)
+    start, end = np.datetime64(times[0]), np.datetime64(times[1])
+    return [report for report in reports if start <= report.day < end]
 
 
-def _reports(request: ReadRequest) -> Iterator[Report]:
+def _reports(request: ReadRequest, elements: Container[str]) -> Iterator[Report]:
     place = Path(request.location)
     files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if _kind(p))
     if not files:
@@ -171,7 +176,7 @@ def _reports(request: ReadRequest) -> Iterator[Report]:
         opener = gzip.open if path.suffix == ".gz" else open
         try:
             with opener(path, "rt", encoding="ascii") as stream:
-                yield from parse(stream, str(path))
+                yield from parse(stream, str(path), elements)
         except (OSError, EOFError, UnicodeDecodeError) as error:
             raise IntegrityError(
                 "REG-536", f"the file cannot be read: {error}", where=str(path)
