@@ -164,6 +164,23 @@ def test_a_change_of_parameter_in_mid_archive_follows_since_and_until(archive: P
         np.testing.assert_allclose(opened.t2m[k], field(k, 280.0 - 273.15), atol=2e-3)
 
 
+def test_a_change_of_units_in_mid_archive_follows_since_and_until(archive: Path) -> None:
+    """As MASSDEN was in micrograms until a day, under one name, whatever the file says."""
+    for k in range(3):
+        run = START + timedelta(hours=k)
+        celsius = Message((0, 0, 0), (103, 2), field(k, 280.0 - 273.15))
+        path_of(archive, run, 0).write_bytes(message_bytes(run, celsius))
+    change = f"{START + timedelta(hours=3):%Y-%m-%dT%H:%M}"
+    (same,) = [entry for entry in ENTRIES if entry.id == "t2m"]
+    entries = (
+        same.model_copy(update={"until": change, "units": "degC"}),
+        same.model_copy(update={"since": change, "units": "K"}),
+    )
+    opened = open_source(request(archive, entries=entries))
+    for k in range(6):
+        np.testing.assert_allclose(opened.t2m[k], field(k, 280.0 - 273.15), atol=2e-3)
+
+
 def test_levels_are_read_in_hectopascals(archive: Path) -> None:
     from wxreg.specs.variables import GribSelector, VariableEntry
 

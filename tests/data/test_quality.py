@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from tiny_grib import (
     LEXICON,
     START,
@@ -27,6 +28,7 @@ from wxreg.data.quality_rules import rule_findings
 from wxreg.data.stores import StoredVariable, create_store, open_store
 from wxreg.errors import IntegrityError
 from wxreg.specs.dataset import QualityRule
+from wxreg.specs.licence import Licence
 
 
 def prepared(tmp_path: Path) -> Path:
@@ -58,6 +60,18 @@ def test_gaps_ranges_and_frozen_fields_are_found(tmp_path: Path) -> None:
     assert "1 of 6 times are missing: 2023-06-01T05:00" in found
     assert "equal the one before: 2023-06-01T02:00" in found
     assert "120 values" in found
+
+
+def test_units_that_look_wrong_and_a_licence_that_forbids_commerce_are_told(tmp_path: Path) -> None:
+    write_archive(tmp_path / "raw")
+    path = prepared(tmp_path)
+    group = zarr.open_group(path, mode="r+")
+    group["t2m"][...] = group["t2m"][...] - 273.15  # type: ignore[index, operator]
+    licence = Licence(id="CC-BY-NC-4.0", name="By, not for profit", commercial=False)
+    found = quality_findings(path, LEXICON, licence)
+    assert found[0].severity == "error" and "t2m" in found[0].where
+    assert found[0].remedy == "the declared units look wrong"
+    assert any(one.what == "By, not for profit: no commercial use" for one in found)
 
 
 def test_a_flipped_bit_in_a_store_is_an_error(tmp_path: Path) -> None:
