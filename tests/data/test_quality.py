@@ -74,6 +74,25 @@ def test_units_that_look_wrong_and_a_licence_that_forbids_commerce_are_told(tmp_
     assert any(one.what == "By, not for profit: no commercial use" for one in found)
 
 
+def test_dewpoint_above_temperature_and_undeclared_sentinels_are_told(tmp_path: Path) -> None:
+    times = np.datetime64("2023-06-01", "ns") + np.arange(3) * np.timedelta64(1, "h")
+    names = ("t2m", "d2m")
+    stored = tuple(StoredVariable(name, ("time", "y", "x"), (3, 2, 2), {}) for name in names)
+    path = tmp_path / "s.zarr"
+    group = create_store(path, stored, {"time": xr.Variable("time", times)}, {"wxreg": {}})
+    steps = np.arange(3, dtype="f4")[:, None, None] + np.zeros((3, 2, 2), "f4")
+    group["t2m"][...], group["d2m"][...] = 290 + steps, 285 + steps  # type: ignore[index]
+    group["d2m"][1, 0, 0] = 295.0  # type: ignore[index]
+    group["t2m"][2, 1, 1] = -9999.0  # type: ignore[index]
+    known = LEXICON["t2m"].model_copy(update={"units": "K", "range": (180, 340)})
+    lexicon = {name: known.model_copy(update={"id": name}) for name in names}
+    told = {
+        (f.severity, f.where.partition(": ")[2]): f.what for f in quality_findings(path, lexicon)
+    }
+    assert told["error", "t2m"] == "holds what looks like a sentinel: -9999"
+    assert told["warning", "d2m"].startswith("above t2m at 2 times: 2023-06-01T01:00")
+
+
 def test_a_flipped_bit_in_a_store_is_an_error(tmp_path: Path) -> None:
     write_archive(tmp_path / "raw")
     path = prepared(tmp_path)
