@@ -25,6 +25,7 @@ MISTAKES = {
     "sample_members": (4, ("sample", "unet-hrrr-v1", "--members", "5")),
     "sample_cases": (3, ("sample", "ddpm-hrrr-v1", "--cases", "nope")),
     "evaluate_entry": (3, ("evaluate", "nothing")),
+    "evaluate_forecast": (3, ("evaluate", "nowhere.zarr")),
     "evaluate_protocol": (3, ("evaluate", "unet-hrrr-v1", "--protocol", "nothing")),
 }
 

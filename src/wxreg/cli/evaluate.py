@@ -10,6 +10,7 @@ import typer
 from wxreg.cli.options import Cases, Data, LeadTime, Members, Scale, Seed, Set
 from wxreg.cli.requests import make_request
 from wxreg.cli.session import Session
+from wxreg.errors import NotFound
 
 if TYPE_CHECKING:
     from wxreg.resolve.request import Request
@@ -102,6 +103,8 @@ def _refuse_wrong_names(
         session.library.path("protocol", protocol)
     for name in names:
         if _is_forecast(Path(name)):
+            if not Path(name).exists():
+                raise NotFound("REG-301", "there is no forecast here", where=name)
             continue
         checkpoint, model, own_scale = checkpoint_file(session, name, scale)
         if checkpoint is None:
