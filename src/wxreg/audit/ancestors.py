@@ -49,13 +49,18 @@ class Checked:
 def check_ancestors(
     root: Path, ledger: Ledger | None, chain: Mapping[str, Any], *, deep: bool
 ) -> tuple[Checked, ...]:
-    """Check the checkpoint, plans, statistics and dataset versions that a chain names.
+    """Check the checkpoints, plans, statistics and dataset versions that a chain names.
 
     Without ``deep``, bytes whose size and time are as they were when last verified are taken
     to be whole.
     """
     return (
-        *_checkpoint(root, ledger, chain, deep=deep),
+        *_checkpoint(root, ledger, (chain.get("checkpoint") or {}).get("sha256"), deep=deep),
+        *(
+            check
+            for teacher in (chain.get("training_run") or {}).get("teachers") or ()
+            for check in _checkpoint(root, ledger, teacher, deep=deep)
+        ),
         *_plans(ledger, chain),
         *(_statistics(root, entry) for entry in chain.get("statistics") or ()),
         *(_data(root, entry, deep=deep) for entry in chain.get("data") or ()),
@@ -63,9 +68,8 @@ def check_ancestors(
 
 
 def _checkpoint(
-    root: Path, ledger: Ledger | None, chain: Mapping[str, Any], *, deep: bool
+    root: Path, ledger: Ledger | None, sha256: str | None, *, deep: bool
 ) -> Iterator[Checked]:
-    sha256 = (chain.get("checkpoint") or {}).get("sha256")
     if not sha256:
         return
     name = f"checkpoint {short(str(sha256))}"

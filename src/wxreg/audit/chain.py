@@ -57,7 +57,11 @@ def ledger_chain(
         checkpoint = next(iter(known.sources(origin, "checkpoint")), None)
     if checkpoint is not None and training is None:
         training = _chosen(ledger, known.makers(checkpoint), prefer.get("training_run"))
-    return _described(ledger, checkpoint, training, sampling)
+    chain = _described(ledger, checkpoint, training, sampling)
+    teachers = known.sources(training.id, "teacher") if training is not None else ()
+    if teachers:
+        chain["training_run"]["teachers"] = sorted(teachers)
+    return chain
 
 
 def _origin(known: Lineage, sha256: str, kind: str) -> str:
