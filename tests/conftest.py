@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # read once, when huggingface_hub is first imported
+
+settings.register_profile("busy-machine", deadline=None)  # time is what benchmarks measure
+settings.load_profile("busy-machine")
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared" / "real"
