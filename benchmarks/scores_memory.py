@@ -17,10 +17,10 @@ import scores_streaming
 from measure import Figure, report
 from scores_fields import SHAPE
 
-from wxreg.runs.evaluating_fields import ForecastFields
-from wxreg.runs.evaluating_tally import Tally
-from wxreg.runs.scoring_keys import MODEL, StateKey
-from wxreg.runs.scoring_states import field_states
+from wxreg.runs.evaluating.fields import ForecastFields
+from wxreg.runs.evaluating.tally import Tally
+from wxreg.runs.scoring.keys import MODEL, StateKey
+from wxreg.runs.scoring.states import field_states
 
 SMALL = (256, 256)
 

@@ -17,12 +17,12 @@ from scores_fields import SHAPE, storms
 from wxreg.data.forecast_files import ForecastWriter
 from wxreg.data.forecast_layout import ForecastLayout
 from wxreg.library.loading import Library
-from wxreg.runs.evaluating_fields import Field, ForecastFields
-from wxreg.runs.scoring import Read, Scoring
-from wxreg.runs.scoring_bands import StoredMembers
-from wxreg.runs.scoring_kinds import BINNED
-from wxreg.runs.scoring_states import field_states
-from wxreg.runs.scoring_statistics import Domain
+from wxreg.runs.evaluating.fields import Field, ForecastFields
+from wxreg.runs.scoring.bands import StoredMembers
+from wxreg.runs.scoring.kinds import BINNED
+from wxreg.runs.scoring.states import field_states
+from wxreg.runs.scoring.statistics import Domain
+from wxreg.runs.scoring.wanted import Read, Scoring
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.fss import FractionsSkill
 from wxreg.scores.spectra import Spectrum

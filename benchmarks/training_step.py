@@ -79,11 +79,11 @@ def build_network() -> Any:
 def train(plan: Any, batches: InTurn, folder: Path) -> None:
     """Our loop as `reg train` runs it; its resume point and validation come after the last step."""
     from wxreg.runs.progress import Bar
-    from wxreg.runs.resume import Best
-    from wxreg.runs.training_files import Files
-    from wxreg.runs.training_loop import Between
-    from wxreg.runs.training_module import TrainingModule
-    from wxreg.runs.training_trainer import make_trainer
+    from wxreg.runs.training.files import Files
+    from wxreg.runs.training.loop import Between
+    from wxreg.runs.training.module import TrainingModule
+    from wxreg.runs.training.resume import Best
+    from wxreg.runs.training.trainer import make_trainer
 
     steps = STEPS + WARM
     module = TrainingModule(build_network().train(), plan, steps, steps)
@@ -103,7 +103,7 @@ def train(plan: Any, batches: InTurn, folder: Path) -> None:
 
 def bare_step(plan: Any) -> Callable[[], None]:
     """One step of the loop that everybody writes."""
-    from wxreg.runs.training_module import make_optimizer
+    from wxreg.runs.training.module import make_optimizer
 
     network, batch = build_network().train(), a_batch(BATCH)
     optimizer = make_optimizer(network, plan.training)

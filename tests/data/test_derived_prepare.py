@@ -21,7 +21,7 @@ from wxreg.errors import Incompatible
 from wxreg.ids import DataRef
 from wxreg.leadtime import Duration
 from wxreg.library.loading import Library
-from wxreg.runs.preparing import prepare_plan, store_variables
+from wxreg.runs.datasets.preparing import prepare_plan, store_variables
 from wxreg.specs.timeaxis import TimeAxis
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from wxreg.data.leakage import (
 from wxreg.data.readers.sevir_catalogue import PROJECTION, parse_catalogue
 from wxreg.data.windows import Axis, enumerate_windows, moment_seconds
 from wxreg.leadtime import Duration
-from wxreg.runs.data_checks import events_of
+from wxreg.runs.datasets.data_checks import events_of
 from wxreg.specs.timeaxis import Period, Splits
 
 REAL = Path(__file__).parents[3] / "shared/real/sevir/CATALOG_vil_2019H1_excel-mangled.csv"

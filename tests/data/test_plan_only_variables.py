@@ -16,8 +16,8 @@ from wxreg.data.stores import open_store
 from wxreg.errors import Incompatible
 from wxreg.ids import DataRef
 from wxreg.library.loading import Library
-from wxreg.runs.preparing import prepare_plan, prepared
-from wxreg.runs.statistics import compute_statistics, verify_statistics
+from wxreg.runs.datasets.preparing import prepare_plan, prepared
+from wxreg.runs.datasets.statistics import compute_statistics, verify_statistics
 
 REF = DataRef("alpha", "tiny")
 MORE = """

@@ -17,7 +17,7 @@ from wxreg.report.case import Case, moment, projection
 from wxreg.report.colours import colouring
 from wxreg.report.pages import Shown, embedded, html_page, markdown_page
 from wxreg.report.probability import consistency
-from wxreg.runs.scoring_files import ScoresFile
+from wxreg.runs.scoring.files import ScoresFile
 from wxreg.specs.grid import Grid
 from wxreg.specs.variables import Variable
 

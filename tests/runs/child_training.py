@@ -20,7 +20,7 @@ from tiny_world import World
 from wxreg.specs.plan import TrainPlan
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["wxreg.runs.training", "tiny_world"])
+_SERVER.set_forkserver_preload(["wxreg.runs.training.train", "tiny_world"])
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def run_until_a_worker_dies(
 
 def _lose_workers(root: Path, sets: tuple[str, ...], tell: Connection) -> None:
     from wxreg.errors import RegError
-    from wxreg.runs import training_loop
+    from wxreg.runs.training import loop as training_loop
 
     def harm() -> None:
         for child in multiprocessing.active_children():
@@ -109,7 +109,7 @@ def run_plan(root: Path, plan: TrainPlan, devices: int = 1, timeout: float = 300
 def _train_plan(root: Path, plan: TrainPlan, devices: int) -> None:
     import torch
 
-    from wxreg.runs.training import TrainOptions, train
+    from wxreg.runs.training.train import TrainOptions, train
 
     torch.set_num_threads(1)
     world = World(root)
@@ -125,7 +125,7 @@ def _train_plan(root: Path, plan: TrainPlan, devices: int) -> None:
 def _train(job: Job) -> None:
     import torch
 
-    from wxreg.runs.training import TrainOptions, train
+    from wxreg.runs.training.train import TrainOptions, train
 
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -146,8 +146,9 @@ def _train(job: Job) -> None:
 
 def _arm(moment: Moment) -> None:
     """Put the kill at its place."""
-    from wxreg.runs import resume, training_loop
-    from wxreg.runs.training_module import TrainingModule
+    from wxreg.runs.training import loop as training_loop
+    from wxreg.runs.training import resume
+    from wxreg.runs.training.module import TrainingModule
 
     def die() -> None:
         os.kill(os.getpid(), signal.SIGKILL)

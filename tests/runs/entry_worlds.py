@@ -13,7 +13,7 @@ from wxreg.library.loading import Library
 from wxreg.resolve.request import Request
 from wxreg.resolve.resolver import Resolved, resolve
 from wxreg.runs.reproducing import Reproduction, reproduce
-from wxreg.runs.training import TrainOptions, train
+from wxreg.runs.training.train import TrainOptions, train
 from wxreg.specs.plan import Selection, TrainPlan
 
 CHECKOUT = Path(__file__).parents[2]

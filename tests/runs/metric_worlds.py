@@ -10,12 +10,12 @@ import xarray as xr
 
 from wxreg.data.forecast_files import ForecastWriter
 from wxreg.data.forecast_layout import ForecastLayout
-from wxreg.runs.baselines import StoredBaseline
-from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
-from wxreg.runs.evaluating_streams import Streams
-from wxreg.runs.scoring import Scoring
-from wxreg.runs.scoring_keys import MODEL
-from wxreg.runs.scoring_statistics import Domain
+from wxreg.runs.evaluating.baselines import StoredBaseline
+from wxreg.runs.evaluating.fields import ForecastFields, TruthFields
+from wxreg.runs.evaluating.streams import Streams
+from wxreg.runs.scoring.keys import MODEL
+from wxreg.runs.scoring.statistics import Domain
+from wxreg.runs.scoring.wanted import Scoring
 from wxreg.scores.catalogue import METRICS
 from wxreg.specs.protocol import Protocol
 from wxreg.specs.variables import Variable

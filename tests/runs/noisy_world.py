@@ -12,9 +12,9 @@ from wxreg.artifacts.digests import file_digest
 from wxreg.data.forecast_index import read_index
 from wxreg.ledger import queries
 from wxreg.ledger.records import RunRecord
-from wxreg.runs.sampling import Sampled, SampleOptions, sample
-from wxreg.runs.sampling_weights import load_weights_of
-from wxreg.runs.training import Trained, TrainOptions, train
+from wxreg.runs.sampling.sample import Sampled, SampleOptions, sample
+from wxreg.runs.sampling.weights import load_weights_of
+from wxreg.runs.training.train import Trained, TrainOptions, train
 
 QUIET = SampleOptions(quiet=True, accelerator="cpu")
 TIMES = ("2023-01-05T00:00", "2023-01-05T06:00")

@@ -12,9 +12,9 @@ from data.tiny_stores import hours, write_store
 from wxreg.data.forecast_files import ForecastWriter
 from wxreg.data.forecast_layout import ForecastLayout
 from wxreg.data.windows import Start
-from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
-from wxreg.runs.scoring import Scoring
-from wxreg.runs.scoring_statistics import Domain
+from wxreg.runs.evaluating.fields import ForecastFields, TruthFields
+from wxreg.runs.scoring.statistics import Domain
+from wxreg.runs.scoring.wanted import Scoring
 from wxreg.specs.protocol import Protocol
 from wxreg.specs.variables import Variable
 

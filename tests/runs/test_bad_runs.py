@@ -13,7 +13,7 @@ from tiny_world import World, environment, make_world
 from wxreg.errors import Incompatible, IntegrityError, RegError
 from wxreg.ledger import queries
 from wxreg.runs.devices import choose_accelerator
-from wxreg.runs.training import TrainOptions, train
+from wxreg.runs.training.train import TrainOptions, train
 
 OPTIONS = TrainOptions(quiet=True, accelerator="cpu", resume_seconds=0)
 

@@ -17,14 +17,14 @@ from wxreg.errors import Incompatible
 from wxreg.models.noise import MemberNoise
 from wxreg.resolve.request import Request
 from wxreg.resolve.resolver import Resolved, resolve
-from wxreg.runs.baselines import baseline_plan
-from wxreg.runs.cases import case_starts
 from wxreg.runs.comparing import compare_forecasts
-from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
-from wxreg.runs.members import member_block
+from wxreg.runs.evaluating.baselines import baseline_plan
+from wxreg.runs.evaluating.fields import ForecastFields, TruthFields
 from wxreg.runs.reproducing import reproduce
-from wxreg.runs.sampling import Sampled, SampleOptions, sample
-from wxreg.runs.sampling_weights import load_weights_of
+from wxreg.runs.sampling.cases import case_starts
+from wxreg.runs.sampling.members import member_block
+from wxreg.runs.sampling.sample import Sampled, SampleOptions, sample
+from wxreg.runs.sampling.weights import load_weights_of
 from wxreg.runs.stores import loader_settings, ready_stores
 from wxreg.specs.plan import SamplePlan
 

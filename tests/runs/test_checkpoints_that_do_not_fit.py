@@ -18,8 +18,8 @@ from wxreg.errors import Incompatible, IntegrityError
 from wxreg.leadtime import Duration
 from wxreg.resolve.request import Request
 from wxreg.runs.checkpoints import open_checkpoint
-from wxreg.runs.sampling_request import sample_request
-from wxreg.runs.training import TrainOptions, train
+from wxreg.runs.sampling.request import sample_request
+from wxreg.runs.training.train import TrainOptions, train
 
 Breaking = Callable[[World], None]
 

@@ -14,8 +14,8 @@ import torch
 from tiny_world import World
 
 from wxreg.artifacts.checkpoint_file import read_checkpoint
-from wxreg.runs.training import Trained, TrainOptions, train
-from wxreg.runs.training_module import TrainingModule
+from wxreg.runs.training.module import TrainingModule
+from wxreg.runs.training.train import Trained, TrainOptions, train
 
 OPTIONS = TrainOptions(quiet=True, accelerator="cpu", resume_seconds=0)
 RATE = 0.01

@@ -14,9 +14,9 @@ from wxreg.artifacts.checkpoint_file import RawTensor, read_checkpoint, write_ch
 from wxreg.artifacts.digests import file_digest
 from wxreg.errors import Incompatible, IntegrityError, NotFound, RegError
 from wxreg.ledger import queries
-from wxreg.runs.initial_weights import find_start
-from wxreg.runs.training import TrainOptions, train
-from wxreg.runs.training_data import Loaders, rare_weights, training_source
+from wxreg.runs.training.data import Loaders, rare_weights, training_source
+from wxreg.runs.training.initial_weights import find_start
+from wxreg.runs.training.train import TrainOptions, train
 from wxreg.specs.model import ArchitectureRef
 from wxreg.specs.training import RareSampling
 
@@ -116,7 +116,7 @@ def test_the_mean_of_weights_is_the_declared_one(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The checkpoint holds min(decay, (1+n)/(10+n)) means of the weights after each step."""
-    from wxreg.runs.training_module import TrainingModule
+    from wxreg.runs.training.module import TrainingModule
 
     seen: list[dict[str, np.ndarray]] = []
     step = TrainingModule.optimizer_step
@@ -177,7 +177,7 @@ def test_each_batch_is_mirrored_by_a_law_and_vectors_with_it(world: World) -> No
 
 
 def _batches(world: World, *sets: str, count: int = 6) -> list[Any]:
-    from wxreg.runs.augmenting import plan_augmentation
+    from wxreg.runs.training.augmenting import plan_augmentation
 
     plan = world.plan("tiny-v1", *sets)
     augment = plan_augmentation(plan, world.library.lexicon())
@@ -269,7 +269,7 @@ def test_no_line_of_the_metrics_is_about_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A validation takes the sums; a line at the same step would have none left."""
-    monkeypatch.setattr("wxreg.runs.training_loop._LOG_SECONDS", 0.0)
+    monkeypatch.setattr("wxreg.runs.training.loop._LOG_SECONDS", 0.0)
     lines = _lines(world, _train(world).run)
     assert [line["step"] for line in lines] == list(range(1, 13))
     assert all(line["loss"] > 0 and line["samples_per_second"] > 0 for line in lines)

@@ -17,16 +17,15 @@ from score_worlds import HOUR, LEXICON, START, forecast_store, protocol, scoring
 
 from data.tiny_stores import hours, write_store
 from wxreg.errors import Conflict, Incompatible, IntegrityError
-from wxreg.runs import evaluating_kept
-from wxreg.runs.baselines import StoredBaseline
-from wxreg.runs.evaluating_checks import Sides, check_evaluation
-from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
-from wxreg.runs.evaluating_streams import Streams
-from wxreg.runs.evaluating_tally import Tally
-from wxreg.runs.evaluating_tallying import tallied
-from wxreg.runs.evaluating_units import Unit, scored
-from wxreg.runs.scoring import Scoring
-from wxreg.runs.scoring_files import (
+from wxreg.runs.evaluating import kept as evaluating_kept
+from wxreg.runs.evaluating.baselines import StoredBaseline
+from wxreg.runs.evaluating.checks import Sides, check_evaluation
+from wxreg.runs.evaluating.fields import ForecastFields, TruthFields
+from wxreg.runs.evaluating.streams import Streams
+from wxreg.runs.evaluating.tally import Tally
+from wxreg.runs.evaluating.tallying import tallied
+from wxreg.runs.evaluating.units import Unit, scored
+from wxreg.runs.scoring.files import (
     ScoresFile,
     merged_states,
     read_scores,
@@ -35,12 +34,13 @@ from wxreg.runs.scoring_files import (
     write_scores,
     write_states,
 )
-from wxreg.runs.scoring_keys import MODEL, StateKey, hour_bin, season_bin
-from wxreg.runs.scoring_listing import require_alike
-from wxreg.runs.scoring_rows import Table, rows_of, skill_draws
-from wxreg.runs.scoring_series import Draws
-from wxreg.runs.scoring_states import field_states
-from wxreg.runs.scoring_statistics import Domain
+from wxreg.runs.scoring.keys import MODEL, StateKey, hour_bin, season_bin
+from wxreg.runs.scoring.listing import require_alike
+from wxreg.runs.scoring.rows import Table, rows_of, skill_draws
+from wxreg.runs.scoring.series import Draws
+from wxreg.runs.scoring.states import field_states
+from wxreg.runs.scoring.statistics import Domain
+from wxreg.runs.scoring.wanted import Scoring
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.metrics import finish
 from wxreg.scores.states import merge_all

@@ -13,13 +13,13 @@ import xarray as xr
 from metric_worlds import LEXICON, NAMES, every_metric, forecast_store, truth_store
 
 from wxreg.errors import Incompatible
-from wxreg.runs.evaluating_checks import Sides, check_evaluation
-from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
-from wxreg.runs.evaluating_needs import metric_findings
-from wxreg.runs.evaluating_streams import Streams
-from wxreg.runs.evaluating_tallying import tallied
-from wxreg.runs.scoring import Scoring
-from wxreg.runs.scoring_statistics import Domain
+from wxreg.runs.evaluating.checks import Sides, check_evaluation
+from wxreg.runs.evaluating.fields import ForecastFields, TruthFields
+from wxreg.runs.evaluating.needs import metric_findings
+from wxreg.runs.evaluating.streams import Streams
+from wxreg.runs.evaluating.tallying import tallied
+from wxreg.runs.scoring.statistics import Domain
+from wxreg.runs.scoring.wanted import Scoring
 from wxreg.specs.protocol import Protocol
 
 HOUR = 3600

@@ -11,16 +11,16 @@ from metric_worlds import LEXICON, every_metric, forecast_store, truth_store
 from scipy.stats import energy_distance, wasserstein_distance
 
 from wxreg.data.fields import FieldStore
-from wxreg.runs.evaluating_climate import ClimateDays, heavy_rain_limit, nearest_cells
-from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
-from wxreg.runs.evaluating_streams import Streams
-from wxreg.runs.evaluating_tallying import tallied
-from wxreg.runs.scoring import Scoring
-from wxreg.runs.scoring_files import merged_states
-from wxreg.runs.scoring_keys import MODEL, season_bin, year_and_month
-from wxreg.runs.scoring_rows import Table, rows_of
-from wxreg.runs.scoring_states import field_states
-from wxreg.runs.scoring_statistics import Domain
+from wxreg.runs.evaluating.climate import ClimateDays, heavy_rain_limit, nearest_cells
+from wxreg.runs.evaluating.fields import ForecastFields, TruthFields
+from wxreg.runs.evaluating.streams import Streams
+from wxreg.runs.evaluating.tallying import tallied
+from wxreg.runs.scoring.files import merged_states
+from wxreg.runs.scoring.keys import MODEL, season_bin, year_and_month
+from wxreg.runs.scoring.rows import Table, rows_of
+from wxreg.runs.scoring.states import field_states
+from wxreg.runs.scoring.statistics import Domain
+from wxreg.runs.scoring.wanted import Scoring
 from wxreg.scores.catalogue import METRICS
 
 DAY, SHAPE, YEARS, DAYS = 86_400, (3, 4), (2001, 2002, 2003, 2004), 20

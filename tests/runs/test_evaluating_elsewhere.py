@@ -20,13 +20,13 @@ import pytest
 from tiny_world import World, environment
 
 from wxreg.errors import ExternalError, Incompatible
-from wxreg.runs.evaluating_asked import Evaluation
-from wxreg.runs.evaluating_cluster import Job, on_cluster
-from wxreg.runs.evaluating_plan import evaluation_plan, opened
-from wxreg.runs.evaluating_request import plan_of_forecast
-from wxreg.runs.evaluating_tally import Tally
-from wxreg.runs.evaluating_tallying import tallied
-from wxreg.runs.evaluating_units import Unit
+from wxreg.runs.evaluating.asked import Evaluation
+from wxreg.runs.evaluating.cluster import Job, on_cluster
+from wxreg.runs.evaluating.plan import evaluation_plan, opened
+from wxreg.runs.evaluating.request import plan_of_forecast
+from wxreg.runs.evaluating.tally import Tally
+from wxreg.runs.evaluating.tallying import tallied
+from wxreg.runs.evaluating.units import Unit
 from wxreg.specs.protocol import Protocol
 
 distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
@@ -44,7 +44,7 @@ scales:
 SLOW = """
 import time
 from wxreg.cli.main import run
-from wxreg.runs import evaluating_threads
+from wxreg.runs.evaluating import threads as evaluating_threads
 score = evaluating_threads.scored
 evaluating_threads.scored = lambda *one: (time.sleep(0.3), score(*one))[1]
 run()
@@ -53,7 +53,7 @@ run()
 COUNTING = """
 import atexit, sys
 from wxreg.cli.main import run
-from wxreg.runs import evaluating_threads
+from wxreg.runs.evaluating import threads as evaluating_threads
 score, calls = evaluating_threads.scored, []
 evaluating_threads.scored = lambda *one: (calls.append(1), score(*one))[1]
 atexit.register(lambda: print(len(calls), file=sys.stderr))

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from metric_worlds import INITS, LEXICON, MEMBERS, every_metric, hourly_world, streams_of
 
-from wxreg.runs.evaluating_checks import Sides, check_evaluation
-from wxreg.runs.evaluating_streams import Streams
-from wxreg.runs.evaluating_tallying import tallied
-from wxreg.runs.scoring_files import merged_states, read_states, write_states
-from wxreg.runs.scoring_keys import MODEL, StateKey
-from wxreg.runs.scoring_rows import Table, rows_of
-from wxreg.runs.scoring_states import field_states
+from wxreg.runs.evaluating.checks import Sides, check_evaluation
+from wxreg.runs.evaluating.streams import Streams
+from wxreg.runs.evaluating.tallying import tallied
+from wxreg.runs.scoring.files import merged_states, read_states, write_states
+from wxreg.runs.scoring.keys import MODEL, StateKey
+from wxreg.runs.scoring.rows import Table, rows_of
+from wxreg.runs.scoring.states import field_states
 from wxreg.scores.catalogue import METRICS
 from wxreg.scores.states import State
 

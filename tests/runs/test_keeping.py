@@ -16,7 +16,7 @@ from wxreg.artifacts.dvc import pull_version, push_version
 from wxreg.artifacts.layout import Layout
 from wxreg.errors import NotFound
 from wxreg.runs.keeping import keep
-from wxreg.runs.training import Trained, TrainOptions, train
+from wxreg.runs.training.train import Trained, TrainOptions, train
 
 CONFIG = """[core]
     analytics = false

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from entry_worlds import QUIET, EntryWorld
 
-from wxreg.runs.training import train
+from wxreg.runs.training.train import train
 
 NAME = "aurora-hrrr-physics-v1"
 LENGTH = (("training.steps", "2"), ("training.validate_every", "1"), ("training.batch", "1"))

@@ -18,7 +18,7 @@ from wxreg.leadtime import parse_leads
 from wxreg.models import unet
 from wxreg.runs.comparing import compare_checkpoints, compare_forecasts
 from wxreg.runs.reproducing import Reproduction, reproduce
-from wxreg.runs.training import Trained, TrainOptions, train
+from wxreg.runs.training.train import Trained, TrainOptions, train
 
 QUIET = TrainOptions(quiet=True, accelerator="cpu")
 

@@ -18,7 +18,7 @@ from tiny_world import World, environment
 from wxreg.artifacts.checkpoint_file import read_checkpoint
 from wxreg.errors import Conflict
 from wxreg.ledger import queries
-from wxreg.runs.resume import read_point
+from wxreg.runs.training.resume import read_point
 
 STEPS = 40
 WORDS = ("train", "tiny-v1", "--threads", "1", "--resume-every", "0")

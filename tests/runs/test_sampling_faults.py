@@ -16,8 +16,9 @@ from tiny_world import World, environment
 
 from wxreg.data.forecast_files import read_claim
 from wxreg.ledger import queries
-from wxreg.runs import recording, sampling
-from wxreg.runs.sampling import Sampled
+from wxreg.runs import recording
+from wxreg.runs.sampling import sample as sampling
+from wxreg.runs.sampling.sample import Sampled
 
 WORDS = ("sample", "noisy-v1", "--members", "40", "--limit", "4", "--set", "training.steps=3",
          "--device", "cpu", "--set", "sampling.sampler.steps=6")  # fmt: skip

@@ -14,7 +14,7 @@ from wxreg.data.forecast_files import open_forecast, read_claim
 from wxreg.data.forecast_index import read_index
 from wxreg.errors import Conflict, UsageError
 from wxreg.ledger import queries
-from wxreg.runs.sampling import SampleOptions
+from wxreg.runs.sampling.sample import SampleOptions
 
 
 def test_members_do_not_depend_on_how_many_are_asked_for(noisy: NoisyWorld) -> None:

@@ -18,7 +18,7 @@ sys.path[:0] = json.loads(sys.argv[2])
 from noisy_world import NoisyWorld
 from tiny_world import World
 from wxreg.leadtime import parse_leads
-from wxreg.runs.training import Trained
+from wxreg.runs.training.train import Trained
 root, checkpoint, members, leads = json.loads(sys.argv[1])
 made = Trained("train-1", "finished", Path(checkpoint), "", {})
 world = NoisyWorld(World(Path(root)), "noisy-v1", made)

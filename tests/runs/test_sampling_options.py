@@ -15,8 +15,8 @@ from tiny_world import World, fields, make_world
 from wxreg.data.forecast_files import open_forecast, read_claim
 from wxreg.errors import Incompatible, UsageError
 from wxreg.models.compiling import require_compiler
-from wxreg.runs.post_processing import Correction, PostProcessing, fit_post_processing
 from wxreg.runs.reproducing import reproduce
+from wxreg.runs.sampling.post_processing import Correction, PostProcessing, fit_post_processing
 from wxreg.specs.sampling import PostStep
 
 GONE = ("2023-01-05T06:00", "2023-01-05T10:00", "2023-01-05T11:00")

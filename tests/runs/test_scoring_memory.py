@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from score_worlds import LEXICON, protocol
 
-from wxreg.runs import scoring_bands
-from wxreg.runs.scoring import Scoring
-from wxreg.runs.scoring_bands import StoredMembers, bands
-from wxreg.runs.scoring_states import field_states
-from wxreg.runs.scoring_statistics import Domain
+from wxreg.runs.scoring import bands as scoring_bands
+from wxreg.runs.scoring.bands import StoredMembers, bands
+from wxreg.runs.scoring.states import field_states
+from wxreg.runs.scoring.statistics import Domain
+from wxreg.runs.scoring.wanted import Scoring
 from wxreg.scores.states import State
 
 SHAPE = (700, 64)

@@ -26,11 +26,11 @@ from wxreg.errors import (
     StorageError,
 )
 from wxreg.ledger import queries
-from wxreg.runs import training_loop
 from wxreg.runs.checkpoints import raw_tensors
 from wxreg.runs.locking import plan_lock
-from wxreg.runs.memory import out_of_memory
-from wxreg.runs.training import TrainOptions, train
+from wxreg.runs.training import loop as training_loop
+from wxreg.runs.training.memory import out_of_memory
+from wxreg.runs.training.train import TrainOptions, train
 
 OPTIONS = TrainOptions(quiet=True, accelerator="cpu", resume_seconds=0)
 
@@ -117,7 +117,7 @@ def test_a_state_that_explodes_is_dropped_for_the_one_before(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The weights of step 4 are spoilt: the point of step 3 is the last good one."""
-    from wxreg.runs.training_module import TrainingModule
+    from wxreg.runs.training.module import TrainingModule
 
     step = TrainingModule.optimizer_step
 
@@ -139,7 +139,7 @@ def test_a_state_that_explodes_is_dropped_for_the_one_before(
 MEMORY = """
 import resource, sys
 from wxreg.cli.main import run
-from wxreg.runs.training_module import TrainingModule
+from wxreg.runs.training.module import TrainingModule
 step = TrainingModule.training_step
 def tight(self, batch, number):
     pages = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

@@ -21,7 +21,7 @@ from local_hub import TOKEN, LocalHub, Repo
 
 from wxreg.artifacts.checkpoint_file import RawTensor, write_checkpoint
 from wxreg.errors import ExternalError, Incompatible, IntegrityError, NotFound, RegError
-from wxreg.runs.initial_weights import Start, find_start
+from wxreg.runs.training.initial_weights import Start, find_start
 from wxreg.specs.training import InitialWeights
 
 LAB, FILE = "their-lab/weights", "model/weights.safetensors"

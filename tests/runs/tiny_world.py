@@ -21,7 +21,7 @@ from wxreg.ledger.store import Ledger
 from wxreg.library.loading import Library
 from wxreg.resolve.request import Request
 from wxreg.resolve.resolver import Draft, resolve
-from wxreg.runs.statistics import compute_statistics
+from wxreg.runs.datasets.statistics import compute_statistics
 
 REF = "alpha@tiny"
 HOURS, SIDE = 120, 16

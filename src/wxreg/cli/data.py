@@ -101,7 +101,7 @@ def add(
 
     Example: reg data add hrrr mended-1 ~/mended --like hrrr@mini-1
     """
-    from wxreg.runs.releasing import release_folder
+    from wxreg.runs.datasets.releasing import release_folder
 
     session: Session = ctx.obj
     known = DataRef.parse(like)
@@ -133,7 +133,7 @@ def fetch(
 
     Example: reg data fetch hrrr raw --start 2023-06-01 --end 2023-06-02
     """
-    from wxreg.runs.fetching import fetch_files
+    from wxreg.runs.datasets.fetching import fetch_files
 
     session: Session = ctx.obj
     options = parameter_pairs(parameter or [])
@@ -170,7 +170,7 @@ def check(
 
     Example: reg data check sevir@mini-1
     """
-    from wxreg.runs.data_checks import check_version
+    from wxreg.runs.datasets.data_checks import check_version
 
     session: Session = ctx.obj
     versions = _versions(session, what)

@@ -11,15 +11,15 @@ from wxreg.errors import UsageError
 from wxreg.ids import DataRef
 
 if TYPE_CHECKING:
-    from wxreg.runs.origins import Cut, Origin
-    from wxreg.runs.releasing import Released
+    from wxreg.runs.datasets.origins import Cut, Origin
+    from wxreg.runs.datasets.releasing import Released
 
 
 def prepare_view(session: Session, ref: DataRef, view: str, workers: int) -> None:
     """Make the store of one view of a version, and its quality report."""
     from wxreg.artifacts.layout import Layout
-    from wxreg.runs.data_checks import quality, write_quality_report
-    from wxreg.runs.preparing import fetched_version, prepare_plan, prepared
+    from wxreg.runs.datasets.data_checks import quality, write_quality_report
+    from wxreg.runs.datasets.preparing import fetched_version, prepare_plan, prepared
     from wxreg.runs.progress import Bar
 
     layout = Layout(session.root)
@@ -50,7 +50,7 @@ def cut(
     region: str | None,
 ) -> Cut:
     """Which part of a source or version the options ask for."""
-    from wxreg.runs.origins import Cut
+    from wxreg.runs.datasets.origins import Cut
     from wxreg.specs.timeaxis import normal_moment
 
     if "@" in what:
@@ -82,8 +82,8 @@ def origin(
     session: Session, what: str, source: str | None, cut: Cut, parameters: list[str]
 ) -> Origin:
     """Where the values of a new version come from."""
-    from wxreg.runs.origins import from_source, from_version
-    from wxreg.runs.preparing import fetched_version
+    from wxreg.runs.datasets.origins import from_source, from_version
+    from wxreg.runs.datasets.preparing import fetched_version
 
     if "@" in what:
         if source or parameters:
@@ -119,9 +119,9 @@ def make_version(
     session: Session, origin: Origin, ref: DataRef, file: Path | None, workers: int
 ) -> None:
     """Prepare, pin and describe a new version."""
-    from wxreg.runs.data_checks import quality, write_quality_report
+    from wxreg.runs.datasets.data_checks import quality, write_quality_report
+    from wxreg.runs.datasets.releasing import release_prepared, splits_of
     from wxreg.runs.progress import Bar
-    from wxreg.runs.releasing import release_prepared, splits_of
 
     splits = splits_of(session.library, file) if file else origin.splits
     if splits is None:

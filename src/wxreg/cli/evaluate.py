@@ -14,8 +14,8 @@ from wxreg.errors import NotFound
 
 if TYPE_CHECKING:
     from wxreg.resolve.request import Request
-    from wxreg.runs.evaluating import Evaluated
-    from wxreg.runs.evaluating_request import EvaluateOptions
+    from wxreg.runs.evaluating.evaluate import Evaluated
+    from wxreg.runs.evaluating.request import EvaluateOptions
 
 
 def command(
@@ -70,7 +70,7 @@ def command(
         )  # fmt: skip
 
     _refuse_wrong_names(session, names, scale, request, protocol)
-    from wxreg.runs.evaluating_request import EvaluateOptions  # loads torch
+    from wxreg.runs.evaluating.request import EvaluateOptions  # loads torch
 
     options = EvaluateOptions(protocol, tuple(baseline or ()), truth, scheduler, quiet)
     found = [_evaluated(session, name, scale, request, options) for name in names]
@@ -120,7 +120,7 @@ def _evaluated(
 ) -> Evaluated:
     from wxreg.cli.ledgers import opened
     from wxreg.cli.sample import checkpoint_file
-    from wxreg.runs.evaluating_request import evaluate_forecast, evaluate_model
+    from wxreg.runs.evaluating.request import evaluate_forecast, evaluate_model
 
     path = Path(name)
     with opened(session) as ledger:

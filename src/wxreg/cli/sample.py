@@ -123,11 +123,11 @@ def _run(
     if checkpoint is None:
         resolve(session.library, request)  # before the database is opened
     from wxreg.cli.ledgers import opened
-    from wxreg.runs.sampling_plan import planned_sampling
+    from wxreg.runs.sampling.plan import planned_sampling
 
     with opened(session) as ledger:
         planned_sampling(session.library, ledger, request, checkpoint)  # before torch is loaded
-        from wxreg.runs.sampling_request import sample_request
+        from wxreg.runs.sampling.request import sample_request
 
         plan, sampled, exported = sample_request(
             session.library,

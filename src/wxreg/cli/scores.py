@@ -24,7 +24,7 @@ def command(
 
     Example: reg scores --protocol hrrr-convective
     """
-    from wxreg.runs.scoring_listing import compared, listed
+    from wxreg.runs.scoring.listing import compared, listed
 
     session: Session = ctx.obj
     if not runs:

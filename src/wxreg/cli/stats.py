@@ -43,8 +43,8 @@ def compute(
     Example: reg stats compute hrrr@mini-1 --step 1h --step 3h
     """
     from wxreg.leadtime import Duration
+    from wxreg.runs.datasets.statistics import compute_statistics
     from wxreg.runs.progress import Bar
-    from wxreg.runs.statistics import compute_statistics
 
     session: Session = ctx.obj
     bar = Bar(f"statistics of {version}", 1, quiet=session.quiet or session.json)
@@ -79,7 +79,7 @@ def verify(
 
     Example: reg stats verify hrrr@mini-1
     """
-    from wxreg.runs.statistics import verify_statistics
+    from wxreg.runs.datasets.statistics import verify_statistics
 
     session: Session = ctx.obj
     findings = tuple(verify_statistics(session.library, DataRef.parse(version), name, view))

@@ -92,7 +92,7 @@ def _run(session: Session, plan: Any, options: dict[str, Any], threads: int | No
     from wxreg.cli.ledgers import opened
     from wxreg.report.training_curves import draw_training
     from wxreg.runs.threads import use_threads
-    from wxreg.runs.training import TrainOptions, follow, is_follower, train_or_reuse
+    from wxreg.runs.training.train import TrainOptions, follow, is_follower, train_or_reuse
 
     use_threads(threads)
     with opened(session) as ledger:

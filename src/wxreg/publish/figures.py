@@ -46,7 +46,7 @@ def _figures(library: Library, evidence: Evidence, found: Evaluation) -> Iterato
 
 def _drawn(library: Library, found: Evaluation) -> Iterator[tuple[str, str, str, Any]]:
     from wxreg.report import curves
-    from wxreg.runs.scoring_files import read_scores
+    from wxreg.runs.scoring.files import read_scores
 
     scores = read_scores(Layout(library.root).scores(found.run.id))
     lexicon = library.lexicon()

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wxreg.data.windows import Start
-from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
-from wxreg.runs.scoring_rows import lead_text
+from wxreg.runs.evaluating.fields import ForecastFields, TruthFields
+from wxreg.runs.scoring.rows import lead_text
 from wxreg.specs.grid import Grid
 from wxreg.specs.variables import Variable
 

@@ -12,8 +12,8 @@ import numpy as np
 from wxreg.leadtime import Duration
 from wxreg.report.colours import LINES
 from wxreg.report.panels import lead_axis, panels
-from wxreg.runs.scoring_files import ScoresFile
-from wxreg.runs.scoring_rows import ScoreRow
+from wxreg.runs.scoring.files import ScoresFile
+from wxreg.runs.scoring.rows import ScoreRow
 from wxreg.specs.variables import Variable
 
 Lexicon = Mapping[str, Variable]

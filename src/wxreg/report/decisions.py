@@ -13,9 +13,9 @@ from wxreg.report.colours import LINES
 from wxreg.report.panels import lead_axis, panels
 from wxreg.report.probability import tables_of
 from wxreg.report.states import States
-from wxreg.runs.scoring import Scoring
-from wxreg.runs.scoring_files import ScoresFile
-from wxreg.runs.scoring_rows import ScoreRow
+from wxreg.runs.scoring.files import ScoresFile
+from wxreg.runs.scoring.rows import ScoreRow
+from wxreg.runs.scoring.wanted import Scoring
 from wxreg.scores.metrics import COST_LOSS
 from wxreg.scores.tables import economic_value, roc_area, roc_curve
 from wxreg.specs.variables import Variable

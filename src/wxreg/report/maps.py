@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wxreg.report.case import Case, Field, moment
 from wxreg.report.colours import LINES, colouring
-from wxreg.runs.scoring_rows import lead_text
+from wxreg.runs.scoring.rows import lead_text
 
 _FEW = 2
 _WIDE = 0.6

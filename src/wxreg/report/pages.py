@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Final
 
-from wxreg.runs.scoring_files import ScoresFile
-from wxreg.runs.scoring_rows import ScoreRow
+from wxreg.runs.scoring.files import ScoresFile
+from wxreg.runs.scoring.rows import ScoreRow
 from wxreg.scores.catalogue import METRICS
 from wxreg.specs.variables import Variable
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from wxreg.report.colours import LINES
 from wxreg.report.panels import panels
 from wxreg.report.states import States, merged, names_of
-from wxreg.runs.scoring import Scoring
-from wxreg.runs.scoring_keys import MODEL
+from wxreg.runs.scoring.keys import MODEL
+from wxreg.runs.scoring.wanted import Scoring
 from wxreg.scores.categorical import ratio
 from wxreg.scores.spread_error import spread_curve
 from wxreg.specs.variables import Variable

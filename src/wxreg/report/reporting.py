@@ -13,10 +13,10 @@ from wxreg.library.loading import Library
 from wxreg.report import curves, decisions, maps, probability, spectra
 from wxreg.report.case import Drawing
 from wxreg.report.pages import FIGURES, embedded, html_page, markdown_page
-from wxreg.runs.evaluating_fields import ForecastFields, TruthFields
-from wxreg.runs.evaluating_opening import scoring_for
-from wxreg.runs.scoring import Scoring
-from wxreg.runs.scoring_files import ScoresFile, read_scores
+from wxreg.runs.evaluating.fields import ForecastFields, TruthFields
+from wxreg.runs.evaluating.opening import scoring_for
+from wxreg.runs.scoring.files import ScoresFile, read_scores
+from wxreg.runs.scoring.wanted import Scoring
 from wxreg.runs.stores import ready_stores
 from wxreg.specs.plan import EvaluatePlan, SamplePlan
 from wxreg.specs.protocol import Protocol

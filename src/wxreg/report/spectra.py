@@ -9,8 +9,8 @@ import numpy as np
 
 from wxreg.report.colours import LINES
 from wxreg.report.states import States, merged, names_of, sources_of
-from wxreg.runs.scoring import Scoring
-from wxreg.runs.scoring_keys import MODEL
+from wxreg.runs.scoring.keys import MODEL
+from wxreg.runs.scoring.wanted import Scoring
 from wxreg.scores.categorical import ratio
 from wxreg.specs.variables import Variable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from wxreg.runs.scoring_keys import StateKey
+from wxreg.runs.scoring.keys import StateKey
 from wxreg.scores.states import State, merge_all
 
 States = Mapping[StateKey, State]

@@ -19,10 +19,10 @@ from wxreg.library.loading import Library
 from wxreg.runs.comparing import Difference, compare_checkpoints, compare_forecasts
 from wxreg.runs.environment import Conditions, conditions
 from wxreg.runs.finding import checkpoint_of_digest, chosen_checkpoint, reproducible_run
-from wxreg.runs.sampling import SampleOptions, sample
-from wxreg.runs.sampling_weights import load_weights_of
+from wxreg.runs.sampling.sample import SampleOptions, sample
+from wxreg.runs.sampling.weights import load_weights_of
 from wxreg.runs.threads import use_threads
-from wxreg.runs.training import TrainOptions, train
+from wxreg.runs.training.train import TrainOptions, train
 from wxreg.specs.plan import SamplePlan, TrainPlan
 
 Verdict = Literal["identical", "within tolerance", "different"]

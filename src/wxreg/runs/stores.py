@@ -8,7 +8,7 @@ from wxreg.artifacts.layout import Layout
 from wxreg.data.samples import LoaderSettings, View
 from wxreg.leadtime import Duration
 from wxreg.library.loading import Library
-from wxreg.runs.preparing import prepared_store
+from wxreg.runs.datasets.preparing import prepared_store
 from wxreg.specs.plan import SamplePlan, StorePlan, TrainPlan
 from wxreg.specs.timeaxis import Period
 

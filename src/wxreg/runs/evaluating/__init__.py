@@ -1,0 +1,1 @@
+"""Score forecasts: what is asked, checked, opened, streamed in parts and kept."""

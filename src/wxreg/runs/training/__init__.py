@@ -1,0 +1,1 @@
+"""From a plan to a sealed checkpoint: data, steps, resume points, validation."""
