@@ -40,7 +40,7 @@ contracts: setup
 	$(BIN)/lint-imports
 
 test: lint types contracts data
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow and not postgres" tests
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow and not postgres" tests
 	@if [ -d /usr/lib/postgresql ]; then $(BIN)/python tests/postgres_cluster.py; \
 	else echo "PostgreSQL is not installed here: make test-postgres installs and uses it"; fi
 
