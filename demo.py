@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ MODEL = "aurora-hrrr-v1"
 
 def reg(*words: str) -> dict[str, Any]:
     """Run one command as a person would see it, and return its JSON document."""
-    print(f"\n$ reg {' '.join(words)}", flush=True)
+    print(f"\n$ reg {shlex.join(words)}", flush=True)
     began = time.monotonic()
     done = subprocess.run(
         [REG, *words, "--json"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
