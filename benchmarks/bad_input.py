@@ -15,6 +15,7 @@ MISTAKES = {
     "train_setting": (2, ("train", "unet-hrrr-v1", "--set", "training.bach=4")),
     "train_entry": (3, ("train", "unet-hrrr-v2")),
     "train_lead": (4, ("train", "unet-hrrr-v1", "--lead-time", "7min")),
+    "train_device": (4, ("train", "unet-hrrr-v1", "--device", "cuda")),
     "sample_value": (2, ("sample", "ddpm-hrrr-v1", "--set", "sampling.members=many")),
     "sample_init": (2, ("sample", "ddpm-hrrr-v1", "--init", "yesterday")),
     "sample_checkpoint": (3, ("sample", "nowhere/best.safetensors")),

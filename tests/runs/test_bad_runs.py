@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tiny_world import World, environment, make_world
 
 from wxreg.errors import Incompatible, IntegrityError, RegError
@@ -40,18 +42,32 @@ def test_wrong_words_are_told_the_near_ones(
     assert near in f"{error['message']} {error['hint']}"
 
 
-def test_bad_input_never_loads_torch(made_world: World) -> None:
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("train", "tiny-v1", "--set", "training.bach=4"), 2),
+        (("train", "tiny-v1", "--device", "tpu"), 2),
+        (("sample", "tiny-v1", "--device", "gpu"), 2),
+        pytest.param(
+            ("train", "tiny-v1", "--device", "cuda"),
+            4,
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here"),
+        ),
+    ],
+)
+def test_bad_input_never_loads_torch(
+    made_world: World, words: tuple[str, ...], status: int
+) -> None:
     script = (
         "import sys\nfrom wxreg.cli.main import run\n"
-        "try:\n    run(sys.argv[1:])\nexcept SystemExit as end:\n"
-        "    assert end.code == 2, end.code\n    assert 'torch' not in sys.modules\n"
+        "try:\n    run(sys.argv[2:])\nexcept SystemExit as end:\n"
+        "    assert end.code == int(sys.argv[1]), end.code\n"
+        "    assert 'torch' not in sys.modules\n"
     )
-    import sys
-
-    command = [sys.executable, "-c", script, *made_world.command()[1:]]
-    words = ("train", "tiny-v1", "--set", "training.bach=4")
-    done = subprocess.run([*command, *words], capture_output=True, text=True, env=environment())
+    command = [sys.executable, "-c", script, str(status), *made_world.command()[1:], *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done.stderr
+    assert words[-1].split("=")[0] in done.stderr + done.stdout
 
 
 def _train(world: World, plan: Any, options: TrainOptions = OPTIONS) -> Any:

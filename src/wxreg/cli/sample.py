@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wxreg.cli.devices import Device
 from wxreg.cli.options import Cases, Data, LeadTime, Members, Scale, Seed, Set
 from wxreg.cli.requests import make_request
 from wxreg.cli.session import Session
@@ -41,7 +42,7 @@ def command(
     set_: Set = None,
     out: Annotated[Path | None, typer.Option(help="Where in the workspace it goes.")] = None,
     format: Annotated[str, typer.Option(help="zarr or netcdf.")] = "zarr",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Make a sealed forecast from a trained model or a checkpoint.
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from wxreg.cli.devices import Device
 from wxreg.cli.options import Data, LeadTime, ModelName, Scale, Seed, Set
 from wxreg.cli.requests import make_request
 from wxreg.cli.session import Session
@@ -29,7 +30,7 @@ def command(
         bool, typer.Option("--wait", help="Queue behind a run of the same plan.")
     ] = False,
     devices: Annotated[int, typer.Option(min=1, help="How many processes or GPUs.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that load data.")] = 0,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of one process; part of the record.")
