@@ -355,6 +355,16 @@ def test_a_field_of_nobody_is_unknown_and_a_damaged_field_of_ours_is_not(shared,
     assert "loss" in whence(tmp_path / "x.grib2", shared.here).subject["notes"][0]
 
 
+def test_fields_of_absurd_size_are_told_and_never_read(shared, tmp_path):
+    path = tmp_path / "bomb.nc"
+    with h5py.File(path, "w") as made:
+        chunks = (1, 100, 30_000)
+        made.create_dataset("t2m", (1, 30_000, 30_000), "f4", chunks=chunks, compression="gzip")
+    answer = whence(path, shared.here)
+    assert answer.status == "unknown" and answer.subject["fields"] == {"read": 0, "matched": 0}
+    assert "1 of the 1 fields cannot be read: t2m: it claims" in " ".join(answer.subject["notes"])
+
+
 def test_every_value_changed_but_the_claim_kept_is_tampered(shared, tmp_path):
     path = to_zarr(
         loaded(shared.forecast).map(lambda a: a * 2, keep_attrs=True), tmp_path / "d.zarr"

@@ -14,7 +14,7 @@ from wxreg.audit.answer import Difference
 from wxreg.audit.places import Labels, Place
 from wxreg.data.forecast_files import CLAIM
 from wxreg.data.forecast_index import FieldEntry
-from wxreg.data.payload_index import FieldPrint, field_prints, open_any
+from wxreg.data.payload_index import FieldPrint, field_prints, open_any, prints_of
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def read_payload(path: Path) -> Payload:
     with open_any(path) as opened:
         labels = Labels.of(opened)
         about = _about(opened.attrs.get(CLAIM))
-    prints = tuple(one for one in field_prints(path) if one.variable not in labels.grid)
+        prints = tuple(one for one in prints_of(opened) if one.variable not in labels.grid)
     return Payload(path, prints, labels, about)
 
 

@@ -94,10 +94,14 @@ def _unknown(payload: Payload) -> dict[str, Any]:
     notes = ["no known forecast holds these fields, and the file claims nothing"]
     if is_constant(payload):
         notes = ["all fields are constant: such fields prove nothing"]
+    faults = [one for one in payload.prints if one.fault]
+    if faults:
+        what = f"{len(faults):,} of the {len(payload.prints):,} fields cannot be read"
+        notes.append(f"{what}: {faults[0].variable}: {faults[0].fault}")
     notes.append("spatial crops, changed units and lossy repacking (GRIB, int16) are out of scope")
     return {
         "path": str(payload.path),
         "kind": "forecast",
-        "fields": {"read": len(payload.prints), "matched": 0},
+        "fields": {"read": len(payload.prints) - len(faults), "matched": 0},
         "notes": notes,
     }

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from wxreg.cli.session import Session
 from wxreg.cli.table import BY_NAME, COMMANDS
-from wxreg.errors import ExternalError, RegError, UsageError
+from wxreg.errors import RegError, UsageError
 
 _FLAGS = frozenset({"--json", "--quiet", "-q"})
 
@@ -131,20 +131,15 @@ def _status(arguments: list[str], *, as_json: bool) -> int:
         return report(from_typer(error), as_json=as_json)
     except RegError as error:
         return report(error, as_json=as_json)
-    except MemoryError as error:
-        return report(_no_room(error), as_json=as_json)
     except KeyboardInterrupt:
         return report(None, as_json=as_json, status=130)
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except (MemoryError, OSError, ImportError, RuntimeError) as error:
+        from wxreg.cli.failure import no_room
 
-
-def _no_room(error: MemoryError) -> ExternalError:
-    """Memory that ran out where no setting of a plan is to blame."""
-    said = f": {error}" if str(error) else ""
-    return ExternalError(
-        "REG-760",
-        f"memory ran out{said}",
-        hint="end other programs, or run this where more memory is free; what is sealed is whole",
-    )
+        told = no_room(error)
+        if told is None:
+            raise
+        return report(told, as_json=as_json)

@@ -7,6 +7,7 @@ turned over are found by asking for ``flipped``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from wxreg.artifacts.digests import field_digest
+from wxreg.data.reading import CELL_LIMIT
 from wxreg.errors import IntegrityError, NotFound, UsageError
 
 _AT_ONCE: Final = 32
@@ -42,8 +44,16 @@ class FieldPrint:
 
 
 def field_prints(path: Path, *, flipped: bool = False, threads: int = 2) -> Iterator[FieldPrint]:
-    """The prints of every field, read in bounded memory."""
-    with open_any(path) as opened, ThreadPoolExecutor(threads) as pool:
+    """The prints of every field of a file."""
+    with open_any(path) as opened:
+        yield from prints_of(opened, flipped=flipped, threads=threads)
+
+
+def prints_of(
+    opened: xr.Dataset, *, flipped: bool = False, threads: int = 2
+) -> Iterator[FieldPrint]:
+    """The prints of every field of an opened file, read in bounded memory."""
+    with ThreadPoolExecutor(threads) as pool:
         places = _places(opened)
         while group := list(islice(places, _AT_ONCE)):
             yield from pool.map(lambda place: _print(opened, *place, flipped=flipped), group)
@@ -59,6 +69,9 @@ def _places(opened: xr.Dataset) -> Iterator[tuple[str, tuple[int, ...]]]:
 def _print(opened: xr.Dataset, name: str, index: tuple[int, ...], *, flipped: bool) -> FieldPrint:
     array = opened[name]
     where = tuple(zip(map(str, array.dims[:-2]), index, strict=True))
+    if math.prod(array.shape[-2:]) > CELL_LIMIT:
+        fault = f"it claims more than {CELL_LIMIT:,} cells: no forecast of ours is so large"
+        return FieldPrint(name, where, None, constant=False, fault=fault)
     try:
         values: NDArray[Any] = array[index].values
     except (OSError, ValueError, RuntimeError, KeyError) as error:

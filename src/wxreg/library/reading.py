@@ -6,6 +6,7 @@ Plain JSON values only: no tags, no anchors, no duplicate keys, no dates that ar
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -56,6 +57,8 @@ def read_bytes(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise NotFound("REG-301", "there is no such file", where=str(path)) from error
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise MemoryError(f"while {path} was read") from error
         raise UsageError(
             "REG-201", f"the file cannot be read: {error.strerror}", where=str(path)
         ) from error

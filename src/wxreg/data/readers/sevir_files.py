@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,9 +15,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from wxreg.data.patience import passing, patiently
 from wxreg.data.readers.damage_record import DamageRecord
 from wxreg.data.reading import CELL_LIMIT
-from wxreg.errors import IntegrityError
+from wxreg.errors import ExternalError, IntegrityError
 
 FRAMES: Final = 49
 CADENCE_MINUTES: Final = 5
@@ -42,9 +44,9 @@ class SevirArchive:
     def catalogue(self) -> bytes:
         """The bytes of the catalogue."""
         place = f"{self.root.rstrip('/')}/CATALOG.csv"
+        filesystem, path = fsspec.core.url_to_fs(place, **self.storage)
         try:
-            with fsspec.open(place, "rb", **self.storage) as stream:
-                return bytes(stream.read())
+            return bytes(patiently(partial(filesystem.cat_file, path), place))
         except FileNotFoundError as error:
             raise IntegrityError("REG-536", "there is no CATALOG.csv", where=place) from error
 
@@ -54,12 +56,19 @@ class SevirArchive:
 
     @contextmanager
     def open(self, name: str) -> Iterator[h5py.File]:
-        """A file, closed afterwards; ``IntegrityError`` names what is wrong with it."""
+        """A file, closed afterwards; ``IntegrityError`` names what is wrong with it.
+
+        Trouble on the way to the file is no damage: it is raised as it comes.
+        """
         place = self.path(name)
         try:
             with fsspec.open(place, "rb", **self.storage) as stream, h5py.File(stream) as opened:
                 yield opened
         except (OSError, KeyError, RuntimeError) as error:
+            if passing(error):
+                raise
+            if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+                raise ExternalError("REG-730", f"reading failed: {error}", where=place) from error
             raise IntegrityError(
                 "REG-536", f"the HDF5 file is damaged: {error}", where=place
             ) from error
@@ -87,20 +96,24 @@ class SevirArchive:
             name, image, index, event = place
             if name not in stamps:
                 stamps[name] = self._stamp(name)
-            trial = partial(event_codes.__wrapped__, self, name, image, index, event)
+            read = partial(event_codes.__wrapped__, self, name, image, index, event)
+            trial = partial(patiently, read, self.path(name))
             found[place] = record.damage(f"{name}#{image}#{event}", stamps[name], trial)
         record.save()
         return {place: why for place, why in found.items() if why is not None}
 
     def _try(self, name: str) -> None:
-        with self.open(name) as opened:
-            _ = list(opened)
+        def listed() -> None:
+            with self.open(name) as opened:
+                _ = list(opened)
+
+        patiently(listed, self.path(name))
 
     def _stamp(self, name: str) -> str | None:
         """What tells this file from a later one of the same name; none where there is none."""
         filesystem, path = fsspec.core.url_to_fs(self.path(name), **self.storage)
         try:
-            about = filesystem.info(path)
+            about = patiently(partial(filesystem.info, path), self.path(name))
         except FileNotFoundError:
             return None
         when = about.get("ETag") or about.get("mtime") or about.get("LastModified")
