@@ -43,6 +43,8 @@ class Resolved:
 
 def resolve(library: Library, request: Request) -> Resolved | Draft:
     """The plan of a request; ``Incompatible`` names every broken rule and the nearest fits."""
+    if request.cases:
+        library.path("case", request.cases)  # a wrong name is told before anything is read
     match = matched(library, request)
     broken = refusals(match)
     if match.draft and not [refusal for refusal in broken if refusal.rule != "statistics-fit"]:
