@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -179,6 +181,8 @@ CASES = [
     ("conus404", "t2m", HOURS, (), f"{CONUS404}/T2/1.{{}}.{{}}", [4, 5, 6, 7]),
     ("cmip6", "tmax_day", DAYS, MEMBER, f"{RUN}/tasmax/1.0.0", [2, 3]),
 ]
+PLACE = re.compile(r"/(lat|latitude|longitude)/0(\.0)?$")
+"""Coordinates have trouble too."""
 REGION = ("--region", "37,-103,39,-99")
 
 
@@ -204,8 +208,10 @@ def test_a_range_is_fetched_through_trouble_and_prepared_like_the_remote_store(
     removed = chunks(server, gone)
     for name in removed:
         del server.files[name]
-    held = [name for name in server.files if "/2" in name[-8:] or "/1." in name[-8:]][-3:]
-    server.trouble = dict(zip(held, (["503"], ["cut"], ["down", "down"]), strict=False))
+    held = sorted(name for name in server.files if "/2" in name[-8:] or "/1." in name[-8:])[-3:]
+    trouble = dict(zip(held, (["503"], ["cut"], ["down", "down"]), strict=False))
+    trouble |= {name: ["cut"] for name in server.files if PLACE.search(name)}
+    server.trouble = copy.deepcopy(trouble)
     raw = tmp_path / "raw"
     chosen = (*times, "--variable", variable)
     status, told = reg("fetch", dataset, str(raw), *chosen, *more)
@@ -222,7 +228,7 @@ def test_a_range_is_fetched_through_trouble_and_prepared_like_the_remote_store(
     local = ("--source", "fetched", "--parameter", f"folder={raw}")
     status, near = reg("prepare", dataset, "--version", "near", *local, *part)
     assert status == 0, near
-    server.trouble = dict(zip(held, (["503"], ["cut"], ["down", "down"]), strict=False))
+    server.trouble = copy.deepcopy(trouble)
     remote = ("--source", PLACES[dataset][0], *more)
     status, far = reg("prepare", dataset, "--version", "far", *remote, *part)
     assert status == 0, far

@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
+from wxreg.data.patience import patiently
 from wxreg.errors import Incompatible, UsageError
 from wxreg.ids import not_found
 from wxreg.leadtime import Duration
@@ -102,7 +103,7 @@ def open_source(request: ReadRequest) -> xr.Dataset:
             hint=f"layouts that do: {', '.join(_ARCHIVES)}",
         )
     reader: Reader = READERS.find(request.layout).load()()
-    return reader.open(request)
+    return patiently(lambda: reader.open(request), request.location)
 
 
 def reader_semantics(layout: str) -> int:
