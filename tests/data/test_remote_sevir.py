@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +63,40 @@ def test_a_remote_file_cut_short_is_damaged(server: HttpArchive, tmp_path: Path)
     server.files[place] = server.files[place][:2000]
     found = SevirArchive(server.root, record=tmp_path / "damage.json").damaged([NAME])
     assert "truncated" in found[NAME]
+
+
+COLLECTING = """
+import gc, sys
+import h5py
+from fsspec.asyn import sync_wrapper
+from fsspec.implementations.http import HTTPFile
+from wxreg.data.readers.sevir_files import SevirArchive
+
+class Ring:
+    def __init__(self):
+        self.ring = self
+        self.file = h5py.File(str(id(self)), "w", driver="core", backing_store=False)
+
+rings, fetch = [], HTTPFile.async_fetch_range
+async def fetched(self, start, end):
+    rings.clear()
+    kept = [[number] for number in range(10_000)]
+    return await fetch(self, start, end)
+HTTPFile._fetch_range = sync_wrapper(fetched)
+gc.collect()
+gc.freeze()
+gc.collect()
+gc.set_threshold(100, 1, 1)
+rings += [Ring() for _ in range(20)]
+print(SevirArchive(sys.argv[1]).damaged(sys.argv[2:]))
+"""
+"""Objects of h5py become garbage while the thread that reads for fsspec makes many others."""
+
+
+def test_garbage_is_never_collected_where_h5py_waits(server: HttpArchive) -> None:
+    command = [sys.executable, "-c", COLLECTING, server.root, NAME]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("{}\n", 0), done.stderr
 
 
 def test_a_process_without_file_handles_damages_nothing(tmp_path: Path) -> None:

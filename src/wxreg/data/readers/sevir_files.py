@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from wxreg.data.patience import passing, patiently
 from wxreg.data.readers.damage_record import DamageRecord
+from wxreg.data.readers.hdf5_streams import open_hdf5
 from wxreg.data.reading import CELL_LIMIT
 from wxreg.errors import ExternalError, IntegrityError
 
@@ -62,7 +63,7 @@ class SevirArchive:
         """
         place = self.path(name)
         try:
-            with fsspec.open(place, "rb", **self.storage) as stream, h5py.File(stream) as opened:
+            with open_hdf5(place, self.storage) as opened:
                 yield opened
         except (OSError, KeyError, RuntimeError) as error:
             if passing(error):
