@@ -223,8 +223,7 @@ def test_a_range_is_fetched_through_trouble_and_prepared_like_the_remote_store(
     before = [name for name in told["fetched"] if "temperature/0.0.0" in name]
     assert not before, "hours before the range stay where they are"
 
-    region = () if dataset == "cmip6" else REGION
-    part = (*chosen, *splits(dataset), "--workers", "1", *region)
+    part = (*chosen, *splits(dataset), "--workers", "1", *REGION)
     local = ("--source", "fetched", "--parameter", f"folder={raw}")
     status, near = reg("prepare", dataset, "--version", "near", *local, *part)
     assert status == 0, near
@@ -235,6 +234,8 @@ def test_a_range_is_fetched_through_trouble_and_prepared_like_the_remote_store(
 
     one, two = open_store(Path(near["path"])), open_store(Path(far["path"]))
     np.testing.assert_array_equal(one[variable], two[variable])
+    inside = (one.lat >= 37) & (one.lat <= 39) & (one.lon % 360 >= 257) & (one.lon % 360 <= 261)
+    assert bool(inside.any("x").all() & inside.any("y").all()), "no row or column too many"
     truth = archives[1][dataset]
     first = 2
     for number, field in enumerate(one[variable].values, first):

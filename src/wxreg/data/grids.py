@@ -90,20 +90,31 @@ def crop_to(grid: Grid, window: tuple[slice, slice]) -> Grid:
     )
 
 
+def cut(place: Coordinates, window: tuple[slice, slice]) -> Coordinates:
+    """Where the cells of a window lie."""
+    y, x = place.y[window[0]], place.x[window[1]]
+    return Coordinates(y, x, place.lat[window], place.lon[window])
+
+
 def region_window(
-    grid: Grid, region: tuple[float, float, float, float], multiple: int = 1
+    place: Coordinates, region: tuple[float, float, float, float], multiple: int = 1
 ) -> tuple[slice, slice]:
     """The smallest window that covers (south, west, north, east), grown to a multiple of cells."""
-    place = coordinates(grid)
     south, west, north, east = region
     inside = (place.lat >= south) & (place.lat <= north)
     inside &= (place.lon - west) % 360 <= (east - west) % 360
     if not inside.any():
-        raise Incompatible("REG-430", f"the region {region} holds no cell of the grid")
+        lat, lon = place.lat, place.lon
+        raise Incompatible(
+            "REG-430",
+            f"the region {region} holds no cell of the grid",
+            hint=f"its cells lie between {np.nanmin(lat):.2f}, {np.nanmin(lon):.2f} "
+            f"and {np.nanmax(lat):.2f}, {np.nanmax(lon):.2f}",
+        )
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     return (
-        _span(int(rows[0]), int(rows[-1]) + 1, grid.shape[0], multiple),
-        _span(int(columns[0]), int(columns[-1]) + 1, grid.shape[1], multiple),
+        _span(int(rows[0]), int(rows[-1]) + 1, len(place.y), multiple),
+        _span(int(columns[0]), int(columns[-1]) + 1, len(place.x), multiple),
     )
 
 

@@ -52,7 +52,13 @@ class Placement:
         self.window = (slice(None), slice(None))
         place = _source_place(source, self.rows)
         if target.region is not None:
-            self.window = grids.region_window(self._known(), target.region, target.multiple)
+            if np.isnan(place.lat).all():
+                raise Incompatible(
+                    "REG-430",
+                    "a region needs a source whose cells keep their place",
+                    hint="leave --region out",
+                )
+            self.window = grids.region_window(place, target.region, target.multiple)
         self.grid, self.place = self._target(place)
         self._bilinear = None
         if target.grid is not None:
@@ -61,15 +67,17 @@ class Placement:
 
     def _known(self) -> Grid:
         if self.source_grid is None:
-            raise Incompatible("REG-430", "a region needs a source on a regular grid")
+            raise Incompatible("REG-430", "blocks need a source on a regular grid")
         return grids.turned_north_up(self.source_grid)
 
     def _target(self, place: grids.Coordinates) -> tuple[Grid | None, grids.Coordinates]:
         if self.target.grid is not None:
             final = self._final(self.target.grid)
             return final, grids.coordinates(final)
+        if self.source_grid is None and self.target.block == 1:
+            return None, grids.cut(place, self.window)
         if self.target.region is None and self.target.block == 1:
-            return self._known() if self.source_grid else None, place
+            return self._known(), place
         made = grids.coarsened(grids.crop_to(self._known(), self.window), self.target.block)
         return made, grids.coordinates(made)
 
