@@ -38,11 +38,13 @@ def main() -> list[Figure]:
         return decode_message(data, str(path), hit.start, 10**8).values
 
     def with_gribberish() -> np.ndarray:
-        return gribberish.parse_grib_array(raw, 0).astype(np.float32)
+        values: np.ndarray = gribberish.parse_grib_array(raw, 0).astype(np.float32)
+        return values
 
     def with_cfgrib() -> np.ndarray:
         opened = xr.open_dataset(path, engine="cfgrib", backend_kwargs={"indexpath": ""})
-        return opened[next(iter(opened.data_vars))].values
+        values: np.ndarray = opened[next(iter(opened.data_vars))].values
+        return values
 
     np.testing.assert_allclose(ours().ravel(), with_gribberish(), rtol=1e-6)
     return [

@@ -71,7 +71,9 @@ def write_store(path: Path) -> None:
     )
     for name in VARIABLES:
         smooth = draw.normal(size=shape).cumsum(axis=1, dtype="f4")
-        group[name][...] = np.round(smooth.astype("f4") * 8) / 8
+        array = group[name]
+        assert isinstance(array, zarr.Array)
+        array[...] = np.round(smooth.astype("f4") * 8) / 8
 
 
 def loading(source: BatchSource, order: Order) -> Callable[[], object]:
@@ -81,8 +83,7 @@ def loading(source: BatchSource, order: Order) -> Callable[[], object]:
 
 def bare_zarr(path: Path, source: BatchSource, order: Order) -> Callable[[], object]:
     """Each batch's chunks once, one after the other, and nothing else."""
-    group = zarr.open_group(path, mode="r")
-    arrays = [group[name] for name in VARIABLES]
+    arrays = [zarr.open_array(path / name, mode="r") for name in VARIABLES]
     needed = []
     for part in order.batches_from(0):
         chosen = source.windows.choose(part)

@@ -30,12 +30,14 @@ def write_store(path: Path) -> None:
     group = create_store(path, (stored,), coords, {"wxreg": {}})
     smooth = 280 + 10 * np.sin(np.mgrid[:ROWS, :COLUMNS].sum(0) / 90)
     fields = smooth + np.round(draw.normal(0, 1, shape), 1)
-    group["t2m"][...] = fields.astype(np.float32)
+    array = group["t2m"]
+    assert isinstance(array, zarr.Array)
+    array[...] = fields.astype(np.float32)
 
 
 def bare(path: Path) -> tuple[float, float]:
     """Read each chunk once; sum and sum of squares in float64."""
-    array = zarr.open_group(path, mode="r")["t2m"]
+    array = zarr.open_array(path / "t2m", mode="r")
     total = squares = 0.0
     for i in range(TIMES):
         values = np.asarray(array[i], np.float64)

@@ -5,6 +5,7 @@ Both have the settings of `mini`; weights are random, since they do not change t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 
 import torch
@@ -34,7 +35,7 @@ def main() -> list[Figure]:
     return [Figure(name, speed_up, 10.0, pair.ours, pair.other, at_least=True)]
 
 
-def blueprint(architecture: str, settings: dict[str, object]) -> Blueprint:
+def blueprint(architecture: str, settings: Mapping[str, object]) -> Blueprint:
     channels = (Channel("precip_24h"), Channel("tmax"))
     return Blueprint(
         architecture,

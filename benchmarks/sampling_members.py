@@ -7,7 +7,7 @@ from measure import Figure, paired, report
 
 from wxreg.data.batches import WindowBatch
 from wxreg.models.building import build
-from wxreg.models.forecaster import Blueprint, Channel, ChannelStatistics, LossTerm
+from wxreg.models.forecaster import Blueprint, Channel, ChannelStatistics, Forecaster, LossTerm
 from wxreg.models.noise import MemberNoise
 
 MEMBERS, SIDE, BUDGET = 16, 32, 1.1
@@ -32,9 +32,9 @@ def main() -> list[Figure]:
     return [pair.figure("sampling_members", 0.5 if device == "cuda" else BUDGET)]
 
 
-def _draw(forecaster: object, batch: WindowBatch, members: int, first: int) -> None:
+def _draw(forecaster: Forecaster, batch: WindowBatch, members: int, first: int) -> None:
     with torch.inference_mode():
-        forecaster.sample(batch, members, MemberNoise(0, [0.0], members, first))  # type: ignore[attr-defined]
+        forecaster.sample(batch, members, MemberNoise(0, [0.0], members, first))
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
@@ -80,6 +80,7 @@ def a_batch(count: int) -> WindowBatch:
         lat=lat,
         lon=lat.T.contiguous(),
         windows=torch.arange(count),
+        segment=torch.zeros(count, dtype=torch.long),
     )
 
 

@@ -24,4 +24,5 @@ def storms(seed: int) -> Field:
     from scipy.ndimage import gaussian_filter
 
     noise = gaussian_filter(np.random.default_rng(seed).standard_normal(SHAPE), 8)
-    return np.clip(noise / noise.std() * 20, 0, None).astype(np.float32)
+    blobs: Field = np.clip(noise / noise.std() * 20, 0, None).astype(np.float32)
+    return blobs

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from measure import Figure, report
@@ -24,9 +25,11 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "runs")]
 from noisy_world import NoisyWorld  # noqa: E402
 from tiny_world import make_world  # noqa: E402
 
+from wxreg.artifacts.digests import field_digest  # noqa: E402
 from wxreg.data import forecast_files  # noqa: E402
 from wxreg.data.forecast_files import ForecastWriter  # noqa: E402
-from wxreg.runs import sampling  # noqa: E402
+from wxreg.runs.sampling import sample  # noqa: E402
+from wxreg.runs.sampling.store import seal_forecast  # noqa: E402
 
 REPEATS, MEMBERS, BUDGET = 5, 40, 0.05
 
@@ -67,17 +70,15 @@ def main() -> list[Figure]:
 def _once(world: NoisyWorld, seed: int) -> tuple[float, float, float]:
     """Seconds of sealing, seconds altogether, and hashes for each field."""
     sealing, hashing = Stopwatch(), Stopwatch()
-    kept = (sampling.seal_forecast, ForecastWriter.finish, forecast_files.field_digest)
-    sampling.seal_forecast = sealing.around(kept[0])
-    ForecastWriter.finish = _after_writing(sealing, kept[1])  # type: ignore[method-assign]
-    forecast_files.field_digest = hashing.around(kept[2])
     plan = world.plan("sampling.sampler.steps=4", members=MEMBERS, seed=seed, times=(), limit=6)
-    try:
+    with (
+        patch.object(sample, "seal_forecast", sealing.around(seal_forecast)),
+        patch.object(ForecastWriter, "finish", _after_writing(sealing, ForecastWriter.finish)),
+        patch.object(forecast_files, "field_digest", hashing.around(field_digest)),
+    ):
         began = time.perf_counter()
         made = world.sample(plan)
         whole = time.perf_counter() - began
-    finally:
-        sampling.seal_forecast, ForecastWriter.finish, forecast_files.field_digest = kept  # type: ignore[method-assign]
     return sealing.seconds, whole, hashing.calls / (made.inits * MEMBERS * 2)
 
 

@@ -62,9 +62,13 @@ def plain_plan() -> Any:
     """An entry's training without what a bare loop does not do either."""
     from wxreg.library.loading import Library
     from wxreg.resolve.request import Request
-    from wxreg.resolve.resolver import resolve
+    from wxreg.resolve.resolver import Resolved, resolve
+    from wxreg.specs.plan import TrainPlan
 
-    plan = resolve(Library(Path(__file__).parents[1]), Request(model="unet-hrrr-v1")).plan
+    found = resolve(Library(Path(__file__).parents[1]), Request(model="unet-hrrr-v1"))
+    assert isinstance(found, Resolved)
+    plan = found.plan
+    assert isinstance(plan, TrainPlan)
     bare = {"ema": None, "clip": None, "accumulate": 1, "precision": "32", "recompute": False}
     return plan.model_copy(update={"training": plan.training.model_copy(update=bare)})
 
