@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from tiny_world import World, fields, make_world
 
 from wxreg.data.forecast_files import open_forecast, read_claim
 from wxreg.errors import Incompatible, UsageError
-from wxreg.models.compiling import require_compiler
+from wxreg.models.compiling import compiling, require_compiler
 from wxreg.runs.reproducing import reproduce
 from wxreg.runs.sampling.post_processing import Correction, PostProcessing, fit_post_processing
 from wxreg.specs.sampling import PostStep
@@ -78,6 +81,40 @@ def test_a_compiled_network_forecasts_the_same_to_rounding(plain: NoisyWorld) ->
     with plain.world.ledger() as ledger:
         again = reproduce(plain.world.library, ledger, made.run, quiet=True)
     assert again.verdict == "identical"
+
+
+@pytest.mark.slow
+def test_compiling_works_below_a_folder_with_a_space(
+    plain: NoisyWorld, tmp_path: Path, reg_command: list[str]
+) -> None:
+    root = shutil.copytree(plain.world.root, tmp_path / "a world")
+    NoisyWorld.make(World(root), "tiny-v1", "training.steps=4")
+    command = ("sample", "tiny-v1", "--set", "training.steps=4", "--set", "sampling.compile=true")
+    cache = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [*reg_command, *command, "--limit", "1", "--device", "cpu"],
+        cwd=root,
+        env={**os.environ, **cache},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(tmp_path.glob("cache/**/*.cpp"))
+
+
+def test_the_linker_is_given_the_folder_of_torch_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch._inductor.cpp_builder import CppBuilder, CppTorchOptions
+    from torch._inductor.cpu_vec_isa import invalid_vec_isa
+    from torch.utils import cpp_extension
+
+    monkeypatch.setattr(cpp_extension, "TORCH_LIB_PATH", "/a lab/torch/lib")
+    with compiling(tmp_path):
+        options = CppTorchOptions(vec_isa=invalid_vec_isa)
+        command = CppBuilder("made", "made.cpp", options, str(tmp_path)).get_command_line()
+    assert "-L/a lab/torch/lib" in shlex.split(command)
+    assert cpp_extension.TORCH_LIB_PATH == "/a lab/torch/lib"
 
 
 def test_without_a_compiler_compiling_is_refused_in_plain_words(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch import nn
@@ -41,15 +43,24 @@ def require_compiler() -> None:
 
 @contextmanager
 def compiling(cache: Path) -> Iterator[None]:
-    """Keep what is compiled in ``cache``, and say in plain words why compiling failed."""
-    before = os.environ.get(_CACHE)
-    os.environ[_CACHE] = str(cache)
+    """Keep what is compiled in ``cache``, and say in plain words why compiling failed.
+
+    PyTorch 2.13 leaves paths unquoted in its compiler's command line.  Below a folder with a
+    space in its name the folder of its own libraries is quoted here, and what is compiled is
+    kept where PyTorch keeps it by default.
+    """
+    from torch.utils import cpp_extension  # a sixth of a second, for plans that compile only
+
+    libraries = shlex.quote(cpp_extension.TORCH_LIB_PATH)
+    plain = shlex.quote(str(cache)) == str(cache)
     try:
-        yield
+        with (
+            patch.dict(os.environ, {_CACHE: str(cache)} if plain else {}),
+            patch.object(cpp_extension, "TORCH_LIB_PATH", libraries),
+        ):
+            yield
     except torch._dynamo.exc.TorchDynamoException as error:
         raise _refused(str(error).strip().splitlines()[0]) from error
-    finally:
-        os.environ.pop(_CACHE) if before is None else os.environ.update({_CACHE: before})
 
 
 def _networks(module: nn.Module) -> Iterator[nn.Module]:
