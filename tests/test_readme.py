@@ -75,9 +75,11 @@ def test_the_dataset_opens_with_plain_intake(readme: str, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_the_commands_of_daily_work_run(
-    readme: str, repository: Path, reg_command: list[str]
+def test_the_commands_of_daily_work_run_in_a_fresh_clone(
+    readme: str, repository: Path, reg_command: list[str], tmp_path: Path
 ) -> None:
+    clone = tmp_path / "a clone"
+    subprocess.run(["git", "clone", "-q", str(repository), str(clone)], check=True)
     block = re.search(r"```\n(reg train.*?)```", readme, re.DOTALL)
     assert block is not None
     known: dict[str, str] = {}
@@ -85,7 +87,7 @@ def test_the_commands_of_daily_work_run(
         words = line.partition("#")[0].split()[1:]
         words = [known.get(word, word) for word in words]
         done = subprocess.run(
-            [*reg_command, *words, "--json"], cwd=repository, capture_output=True, text=True
+            [*reg_command, *words, "--json"], cwd=clone, capture_output=True, text=True
         )
         assert done.returncode in ((0, 5) if words[0] == "audit" else (0,)), done.stdout
         found = json.loads(done.stdout)
