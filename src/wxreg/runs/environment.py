@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256
@@ -54,8 +55,18 @@ def _git(*words: str) -> str:
 
 @cache
 def installed() -> tuple[str, ...]:
-    """Every installed distribution as ``name==version``, sorted."""
-    return tuple(sorted({f"{d.metadata['Name'].lower()}=={d.version}" for d in distributions()}))
+    """Every installed distribution as ``name==version``, sorted.
+
+    Folders inside a package do not count: setuptools, once something imports it, adds the one of
+    its own copies of packages to ``sys.path``.
+    """
+    places = [place for place in sys.path if not _inside_a_package(Path(place))]
+    found = distributions(path=places)
+    return tuple(sorted({f"{one.metadata['Name'].lower()}=={one.version}" for one in found}))
+
+
+def _inside_a_package(folder: Path) -> bool:
+    return (folder.absolute().parent / "__init__.py").is_file()
 
 
 @cache
