@@ -78,6 +78,26 @@ def test_a_view_is_prepared_once_and_reported(world: World, reg: Reg) -> None:
     assert (world.store / "zarr.json").stat().st_mtime_ns == written
 
 
+@pytest.mark.parametrize(
+    ("region", "code", "words"),
+    [
+        ("45,3,38,9", "REG-230", "must lie below its north"),
+        ("38,3,95,9", "REG-230", "both in -90..90"),
+        ("38,nan,45,9", "REG-230", "south, west, north, east"),
+        ("38,3,45", "REG-230", "is no region"),
+        ("-45,3,-38,9", "REG-430", "its cells lie between"),
+    ],
+)
+def test_a_region_that_cannot_be_is_told_before_anything_is_made(
+    world: World, reg: Reg, region: str, code: str, words: str
+) -> None:
+    status, told = reg(*PREPARE, "--version", "part-1", f"--region={region}")
+    assert status == {"REG-230": 2, "REG-430": 4}[code]
+    assert told["error"]["code"] == code
+    assert words in f"{told['error']['message']} {told['error']['hint']}"
+    assert not (world.root / "catalog/alpha/versions/part-1.yaml").exists()
+
+
 def test_a_part_of_a_version_becomes_a_version_that_never_changes(world: World, reg: Reg) -> None:
     part = (*PREPARE, "--version", "part-1", "--region", "38,3,45,9")
     status, made = reg(*part)

@@ -17,6 +17,7 @@ from tiny_grib import GRID, LAMBERT, START, field, request, write_archive
 from wxreg.data.grids import coordinates, to_earth
 from wxreg.data.prepare import PreparePlan, Target, prepare, store_is_current
 from wxreg.data.stores import open_store
+from wxreg.data.target import Placement
 from wxreg.errors import Conflict, Incompatible, IntegrityError
 from wxreg.specs.grid import Grid
 
@@ -170,6 +171,14 @@ def test_region_and_blocks_cut_the_grid(tmp_path: Path) -> None:
     block = rows.sel(x=slice(float(opened.x[j]) - 2000, float(opened.x[j]) + 2000))
     assert block.shape[1:] == (2, 2)
     np.testing.assert_allclose(opened.t2m[:, i, j], block.mean(("y", "x")), rtol=1e-6)
+
+
+def test_a_region_of_cells_that_move_is_refused() -> None:
+    """Events of SEVIR lie each in a place of its own, so their dataset has no latitudes."""
+    axes = {"y": np.arange(4.0), "x": np.arange(5.0)}
+    source = xr.Dataset(coords=axes, attrs={"rows": "north-to-south", "winds": "earth-relative"})
+    with pytest.raises(Incompatible, match="cells keep their place"):
+        Placement(source, None, Target(region=(37, -103, 39, -99)))
 
 
 @pytest.mark.usefixtures("archive")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wxreg.cli.session import Session
 from wxreg.errors import UsageError
@@ -13,6 +14,8 @@ from wxreg.ids import DataRef
 if TYPE_CHECKING:
     from wxreg.runs.datasets.origins import Cut, Origin
     from wxreg.runs.datasets.releasing import Released
+
+_REGION: Final = "south, west, north, east: --region 38,-104,41,-99"
 
 
 def prepare_view(session: Session, ref: DataRef, view: str, workers: int) -> None:
@@ -73,8 +76,10 @@ def _region(text: str | None) -> tuple[float, float, float, float] | None:
     try:
         south, west, north, east = (float(part) for part in text.split(","))
     except ValueError as error:
-        hint = "--region 38,-104,41,-99"
-        raise UsageError("REG-230", f"{text!r} is no region", hint=hint) from error
+        raise UsageError("REG-230", f"{text!r} is no region", hint=_REGION) from error
+    if not (-90 <= south < north <= 90 and isfinite(west) and isfinite(east)):
+        why = f"the south of the region {text} must lie below its north, both in -90..90"
+        raise UsageError("REG-230", why, hint=_REGION)
     return south, west, north, east
 
 

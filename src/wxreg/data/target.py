@@ -74,10 +74,9 @@ class Placement:
         if self.target.grid is not None:
             final = self._final(self.target.grid)
             return final, grids.coordinates(final)
-        if self.source_grid is None and self.target.block == 1:
-            return None, grids.cut(place, self.window)
-        if self.target.region is None and self.target.block == 1:
-            return self._known(), place
+        known = self._known() if self.source_grid else None
+        if self.target.block == 1 and (known is None or self.target.region is None):
+            return known, grids.cut(place, self.window)
         made = grids.coarsened(grids.crop_to(self._known(), self.window), self.target.block)
         return made, grids.coordinates(made)
 

@@ -17,7 +17,7 @@ import fsspec
 import h5py
 from fsspec.implementations.local import LocalFileSystem
 
-_ONE: Final = threading.RLock()
+_ONE_AT_A_TIME: Final = threading.RLock()
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def open_hdf5(place: str, storage: Mapping[str, Any]) -> Iterator[h5py.File]:
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """No garbage is collected; h5py reads for one thread at a time anyway."""
-    with _ONE:
+    with _ONE_AT_A_TIME:
         collects = gc.isenabled()
         gc.disable()
         try:
